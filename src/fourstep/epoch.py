@@ -1,0 +1,145 @@
+"""One pass over the training data: what is yielded, recorded, evaluated and written down in it."""
+
+from collections.abc import Iterator
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from fourstep.data.batches import Seekable, as_pair, num_batches
+from fourstep.device import batch_length, to_device
+from fourstep.errors import ConfigError, DataError, check_count
+from fourstep.evaluation import evaluate
+from fourstep.events import Kind, Position
+from fourstep.losses import LossFn
+from fourstep.recording import non_finite_error
+from fourstep.step import Batch
+
+if TYPE_CHECKING:
+    import fourstep.loop  # an epoch moves its run's counters on; at run time it is given the run and imports nothing
+
+
+class Epoch:
+    """One pass over the training data, as `Run.epochs` yields it; iterate it for batches that are on the device.
+
+    Attributes:
+        number: counted from 1.
+    """
+
+    def __init__(self, run: "fourstep.loop.Run", number: int) -> None:
+        self.run = run
+        self.number = number
+        self._batches = self._examples = 0
+        self._started = perf_counter()
+        self._seconds = 0.0  # of training, without evaluation
+        run.recorder.start_epoch()
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (batch for (batch,) in self.micro_batches(1))
+
+    def micro_batches(self, size: int) -> Iterator[list[Batch]]:
+        """Yield the batches in groups of `size`, one group per update; the last group may be shorter.
+
+        Raises:
+            ConfigError: `size` is below 1.
+            DataError: the data yields no batch, or something else than pairs.
+            NonFiniteError: the loss became NaN or infinite; seen where a row is written.
+        """
+        check_count("accumulate", size)
+        run = self.run
+        self._started = perf_counter()
+        for group in self._groups(size):
+            yield group
+            run.step += 1
+            self._batches += len(group)
+            self._examples += sum(batch_length(targets) for _, targets in group)
+            if self._is_row_due():
+                self._measure()
+                self._add_row("row")
+            elif run.announcer.is_tick_due():
+                run.announcer.tell("tick", self.position)
+            if run.stopped:
+                break
+        self._measure()
+
+    def _groups(self, size: int) -> Iterator[list[Batch]]:
+        source = self.run.data.train
+        if isinstance(source, Seekable):
+            source.seek(self.number - 1)
+        group: list[Batch] = []
+        for batch in source:
+            group.append(to_device(as_pair(batch), self.run.device))
+            if len(group) == size:
+                yield group
+                group = []
+        if group:
+            yield group
+        if not self._batches:
+            raise DataError("the training data is empty: it yields no batch. Expected at least one; is drop_last on?")
+
+    def record(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
+        """Add a batch to the epoch's loss and metrics; waits for nothing.
+
+        Args:
+            loss: as the loss function gave it: a mean, a sum, or one value per item.
+            outputs: the model's answer.
+            targets: the truth.
+            items: how many items `loss` is the mean of, where it is not the mean of all targets (class weights, `ignore_index`).
+
+        Raises:
+            ShapeError: outputs and targets do not belong together.
+        """
+        self.run.recorder.record(loss, outputs, targets, items)
+
+    def evaluate(self, loss_fn: LossFn | None = None, split: str | None = None) -> dict[str, float]:
+        """Measure the model over a split; its modules' modes are restored.
+
+        Args:
+            loss_fn: of any reduction; None measures the metrics alone.
+            split: `"train"`, `"val"` or `"test"`; None for val, or test where there is no val.
+
+        Returns:
+            name -> value, also in this epoch's row as `split/name`; empty where there is neither val nor test.
+
+        Raises:
+            ConfigError: the split is not there.
+        """
+        splits = self.run.data.splits()
+        name = split or ("val" if "val" in splits else "test")
+        if split is not None and split not in splits:
+            raise ConfigError(f"there is no {split!r} split: the data has {', '.join(splits)}")
+        if name not in splits:
+            return {}
+        measured = evaluate(self.run.model, splits[name], loss_fn, metrics=self.run.metrics)
+        self.run.recorder.results |= {f"{name}/{metric}": value for metric, value in measured.items()}
+        return measured
+
+    def close(self) -> None:
+        """Add the epoch's row; `Run.epochs` does it for you."""
+        self.run.epochs_done = self.number
+        self._add_row("epoch")
+
+    @property
+    def position(self) -> Position:
+        """Where the run is."""
+        done, batches = float(self.run.epochs_done), num_batches(self.run.data.train)
+        if done < self.number and batches:
+            done += self._batches / batches
+        seconds = self._seconds or perf_counter() - self._started
+        return {"epochs_done": done, "step": self.run.step, "examples_per_second": self._examples / seconds}
+
+    def _is_row_due(self) -> bool:
+        every = self.run.log_every
+        return every is not None and self.run.step % every == 0 and self._batches != num_batches(self.run.data.train)
+
+    def _measure(self) -> None:
+        """Read the sums, which waits for the device, and then the clock."""
+        bad_batch = self.run.recorder.read()
+        self._seconds = perf_counter() - self._started
+        if bad_batch is not None:
+            raise non_finite_error(bad_batch, self.number, self.run.optimizer.param_groups[0].get("lr"))
+
+    def _add_row(self, kind: Kind) -> None:
+        where = self.position
+        row = self.run.recorder.add_row(where, self.run.announcer.seconds)
+        self.run.announcer.tell(kind, where, row)

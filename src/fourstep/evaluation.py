@@ -1,0 +1,109 @@
+"""Measuring and using a model without training it: the loop without its last three steps."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fourstep.data.batches import as_pair, scale_bytes
+from fourstep.device import to_device
+from fourstep.errors import DataError, check_count
+from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
+from fourstep.metrics import Meters, Metric
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Put a model in evaluation mode, and every module of it back into its own mode at the end, also after an error.
+
+    A model that is no `nn.Module` has no modes and is left alone.
+    """
+    modes = [(module, module.training) for module in model.modules()] if isinstance(model, nn.Module) else []
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[Any],
+    loss_fn: LossFn | None = None,
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+) -> dict[str, float]:
+    """The loss and metrics of a model over a split, exact for batches of any sizes.
+
+    Args:
+        model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
+        batches: yields `(inputs, targets)`.
+        loss_fn: of any reduction; None measures no loss.
+        metrics: name -> function `(outputs, targets) -> one value per sample`, or an object of torchmetrics' protocol.
+
+    Returns:
+        name -> value, with `loss` first where there is a `loss_fn`.
+
+    Raises:
+        DataError: there is no batch, or a batch that the loss function or a metric refuses.
+    """
+    device = device_of(model)
+    meters = Meters(metrics, device)
+    is_sum: bool | None = None
+    empty = True
+    with evaluating(model), torch.inference_mode():
+        for batch in batches:
+            inputs, targets = to_device(as_pair(batch), device)
+            outputs = model(inputs)
+            if loss_fn is not None:
+                loss = call_loss(loss_fn, outputs, targets)
+                is_sum = returns_sum(loss_fn, outputs, targets) if is_sum is None else is_sum
+                items = count_items(loss_fn, targets)
+                meters.add_loss(mean_loss(loss, items, is_sum=is_sum), items)
+            meters.add_outputs(outputs, targets)
+            empty = False
+    if empty:
+        raise DataError("nothing to evaluate: the data yields no batch. Expected at least one")
+    return meters.compute()
+
+
+def predict(model: nn.Module, inputs: Tensor | Iterable[Any], *, batch_size: int = 256) -> Tensor:
+    """A model's outputs, in the order of the inputs.
+
+    Args:
+        model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
+        inputs: a tensor `(N, ...)`, uint8 being scaled to 0..1 as in training; or an iterable of `(inputs, targets)`
+            batches, whose targets are not looked at.
+        batch_size: samples at a time, where `inputs` is a tensor.
+
+    Returns:
+        `(N, ...)`, on the CPU.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
+        DataError: there are no inputs.
+    """
+    check_count("batch_size", batch_size)
+    device = device_of(model)
+    parts: Iterable[Any]
+    if isinstance(inputs, Tensor):
+        parts = (scale_bytes(part) for part in inputs.split(batch_size))
+    else:
+        parts = (as_pair(batch)[0] for batch in inputs)
+    with evaluating(model), torch.inference_mode():
+        outputs = [model(to_device(part, device)).cpu() for part in parts]
+    if not outputs or not sum(map(len, outputs)):
+        raise DataError("nothing to predict: there are no inputs. Expected at least one")
+    return torch.cat(outputs).clone()
+
+
+def device_of(model: Any) -> torch.device:
+    """Where a model's first parameter or buffer is; the CPU for a model that has none."""
+    if not isinstance(model, nn.Module):
+        return torch.device("cpu")
+    tensors = (tensor for source in (model.parameters(), model.buffers()) for tensor in source)
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -1,0 +1,73 @@
+"""An epoch's numbers: added up batch by batch without waiting for the device, read where a row is written."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, device
+
+from fourstep.errors import NonFiniteError
+from fourstep.events import Position
+from fourstep.history import History
+from fourstep.losses import check_shapes, count_items, mean_loss, sums_items
+from fourstep.metrics import Meters, Metric
+
+
+class Recorder:
+    """The sums of the running epoch, and the rows that they become.
+
+    Attributes:
+        history: the rows so far.
+        results: what was measured in the running epoch, `split/metric`.
+        failed: the loss became NaN or infinite.
+    """
+
+    def __init__(self, metrics: Mapping[str, Metric], where: device) -> None:
+        self.history = History()
+        self.results: dict[str, float] = {}
+        self.failed = False
+        self._meters = Meters(metrics, where)
+
+    def start_epoch(self) -> None:
+        """Forget the last epoch's sums."""
+        self.results = {}
+        self._meters.reset()
+
+    def record(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None) -> None:
+        """Add a batch; `Epoch.record` says what the arguments are."""
+        check_shapes(outputs, targets)
+        items = count_items(None, targets) if items is None else items
+        self._meters.add_loss(mean_loss(loss, items, is_sum=sums_items(loss)), items)
+        self._meters.add_outputs(outputs, targets)
+
+    def read(self) -> int | None:
+        """Wait for the device and update `results`.
+
+        Returns:
+            The first batch of the epoch, from 1, whose loss was not finite; None where all were.
+        """
+        self.results |= {f"train/{name}": value for name, value in self._meters.compute().items()}
+        bad = self._meters.means["loss"].first_bad_batch
+        self.failed = bad is not None
+        return bad
+
+    def add_row(self, where: Position, seconds: float) -> dict[str, float]:
+        """Append what was measured so far to the history, and return it."""
+        row = {"epoch": where["epochs_done"], "step": where["step"], **self.results}
+        row |= {"seconds": seconds, "examples_per_second": where["examples_per_second"]}
+        self.history.append(row)
+        return row
+
+
+def non_finite_error(batch: int, epoch: int, lr: float | None) -> NonFiniteError:
+    """The error for a loss that became NaN or infinite.
+
+    Args:
+        batch: the first bad one of its epoch, from 1.
+        epoch: from 1.
+        lr: the optimizer's, where it has one.
+    """
+    rate = "" if lr is None else f" with lr {lr:g}"
+    return NonFiniteError(
+        f"the training loss became NaN or infinite in batch {batch} of epoch {epoch}{rate}: "
+        "use a smaller lr, or max_grad_norm=1, or look for NaN in the inputs"
+    )

@@ -32,6 +32,7 @@ class Epoch:
         self._batches = self._examples = 0
         self._started = perf_counter()
         self._seconds = 0.0  # of training, without evaluation
+        self._is_cut = False  # a hook stopped it before its last batch
         run.recorder.start_epoch()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -59,6 +60,7 @@ class Epoch:
             elif run.announcer.is_tick_due():
                 run.announcer.tell("tick", self.position)
             if run.stopped:
+                self._is_cut = self._batches != num_batches(run.data.train)
                 break
         self._measure()
 
@@ -116,7 +118,10 @@ class Epoch:
 
     def close(self) -> None:
         """Add the epoch's row; `Run.epochs` does it for you."""
-        self.run.epochs_done = self.number
+        if not self._seconds:  # the loop over the batches was left by `break`
+            self._measure()
+        if not self._is_cut:
+            self.run.epochs_done = self.number
         self._add_row("epoch")
 
     @property

@@ -127,6 +127,8 @@ class Mean:
         """Add up what `pending` gave, now on the host."""
         for value, items in zip(sums, counts, strict=True):
             self.batches += 1
+            if items == 0:  # every target ignored: torch's mean of nothing is NaN, and counts for nothing
+                continue
             if self.first_bad_batch is None and not math.isfinite(value):
                 self.first_bad_batch = self.batches
             self.total += value

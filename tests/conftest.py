@@ -1,0 +1,48 @@
+"""What every test may use."""
+
+from collections.abc import Callable, Iterator
+
+import jaxtyping
+import pytest
+import torch
+from torch import Tensor, nn
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Every test begins with the same global generator, whatever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def classification() -> tuple[Tensor, Tensor]:
+    """100 samples of 4 features in 3 classes; 100 is no multiple of the batch sizes used."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(100, 4, generator=generator), torch.randint(3, (100,), generator=generator)
+
+
+@pytest.fixture
+def make_model() -> Callable[[], nn.Module]:
+    """Builds the same small classifier every time: 4 features to 3 classes."""
+
+    def build() -> nn.Module:
+        torch.manual_seed(2)
+        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+
+    return build
+
+
+@pytest.fixture
+def unchecked_types() -> Iterator[None]:
+    """As in production, where annotations are not checked: for tests that pass what the annotations forbid."""
+    jaxtyping.config.update("jaxtyping_disable", True)  # noqa: FBT003 - jaxtyping's own signature
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)  # noqa: FBT003 - jaxtyping's own signature
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs an accelerator where there is none."""
+    if not torch.accelerator.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs an accelerator"))

@@ -1,0 +1,331 @@
+"""The loop: `fit`, the hand-written loop over `Run`, and plain torch are the same run."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import fourstep as fs
+
+Build = Callable[[], nn.Module]
+Classification = tuple[Tensor, Tensor]
+
+
+def data_of(classification: Classification, batch_size: int = 32) -> fs.Data:
+    """The samples with a test split of 20."""
+    return fs.data.from_arrays(*classification, batch_size=batch_size, test=0.2, seed=3)
+
+
+def sgd(model: nn.Module, lr: float = 0.1) -> torch.optim.Optimizer:
+    """Plain SGD."""
+    return torch.optim.SGD(model.parameters(), lr=lr)
+
+
+def test_fit_the_hand_written_loop_and_plain_torch_are_bit_equal(
+    make_model: Build, classification: Classification
+) -> None:
+    """Three ways to write the same run leave the same weights, and the first two the same numbers."""
+    loss_fn = nn.CrossEntropyLoss()
+    metrics = {"accuracy": fs.accuracy}
+    fitted = make_model()
+    run = fs.fit(fitted, data_of(classification), loss_fn, sgd(fitted), epochs=3, metrics=metrics, show="none")
+
+    written = make_model()
+    optimizer = sgd(written)
+    by_hand = fs.Run(written, optimizer, data_of(classification), metrics=metrics, show="none")
+    for epoch in by_hand.epochs(3):
+        for inputs, targets in epoch:
+            outputs = written(inputs)
+            loss = loss_fn(outputs, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            epoch.record(loss, outputs, targets)
+        epoch.evaluate(loss_fn)
+
+    plain = make_model()
+    plain_optimizer = sgd(plain)
+    batches = data_of(classification).train
+    for _ in range(3):
+        for inputs, targets in batches:
+            loss = loss_fn(plain(inputs), targets)
+            plain_optimizer.zero_grad()
+            loss.backward()
+            plain_optimizer.step()
+
+    for name, weight in plain.state_dict().items():
+        assert torch.equal(weight, fitted.state_dict()[name])
+        assert torch.equal(weight, written.state_dict()[name])
+    assert numbers(run.history) == numbers(by_hand.history)
+
+
+def numbers(history: fs.History) -> list[dict[str, float]]:
+    """The rows without the clock's fields."""
+    clock = ("seconds", "examples_per_second")
+    return [{name: value for name, value in row.items() if name not in clock} for row in history]
+
+
+def test_the_same_seed_gives_the_same_bits(make_model: Build, classification: Classification) -> None:
+    """Order and results are functions of the seed; another seed gives another order."""
+    found = []
+    for seed in (3, 3, 4):
+        model = make_model()
+        data = fs.data.from_arrays(*classification, batch_size=32, seed=seed)
+        run = fs.fit(model, data, nn.CrossEntropyLoss(), sgd(model), epochs=2, show="none")
+        found.append(numbers(run.history))
+
+    assert found[0] == found[1] != found[2]
+
+
+def test_rows_say_where_and_what(make_model: Build, classification: Classification) -> None:
+    """A row per epoch, with the split's names, steps from 1 and the clock."""
+    model = make_model()
+    run = fs.fit(
+        model,
+        data_of(classification),
+        nn.CrossEntropyLoss(),
+        sgd(model),
+        epochs=2,
+        metrics={"accuracy": fs.accuracy},
+        show="none",
+    )
+
+    assert [(row["epoch"], row["step"]) for row in run.history] == [(1.0, 3), (2.0, 6)]
+    assert run.history.columns == [
+        "epoch",
+        "step",
+        "train/loss",
+        "train/accuracy",
+        "test/loss",
+        "test/accuracy",
+        "seconds",
+        "examples_per_second",
+    ]
+
+
+def test_log_every_adds_running_rows(make_model: Build, classification: Classification) -> None:
+    """Rows inside an epoch hold the running numbers; the epoch's end is not written twice."""
+    model = make_model()
+    data = fs.data.from_arrays(*classification, batch_size=10)
+    run = fs.fit(model, data, nn.CrossEntropyLoss(), sgd(model), epochs=2, log_every=5, show="none")
+
+    assert [(row["epoch"], row["step"]) for row in run.history] == [(0.5, 5), (1.0, 10), (1.5, 15), (2.0, 20)]
+
+
+def test_train_numbers_are_those_of_the_batches(make_model: Build, classification: Classification) -> None:
+    """The row's loss is the mean over samples of the losses that the steps saw, the short last batch by its size."""
+    model, twin = make_model(), make_model()
+    data = fs.data.from_arrays(*classification, batch_size=32)
+    run = fs.fit(
+        model, data, nn.CrossEntropyLoss(), sgd(model), epochs=1, metrics={"accuracy": fs.accuracy}, show="none"
+    )
+    optimizer = sgd(twin)
+    total, right = 0.0, 0
+    for inputs, targets in fs.data.from_arrays(*classification, batch_size=32).train:
+        outputs = twin(inputs)
+        right += int((outputs.argmax(1) == targets).sum())
+        total += fs.four_steps(twin, nn.CrossEntropyLoss(), optimizer, inputs, targets).item() * len(targets)
+
+    assert run.history.rows[0]["train/loss"] == pytest.approx(total / 100, rel=1e-6)
+    assert run.history.rows[0]["train/accuracy"] == right / 100
+
+
+def test_a_dataloader_is_accepted(make_model: Build, classification: Classification) -> None:
+    """torch's own loader trains as `Batches` do, to the bit, when it yields the same batches."""
+    loader = DataLoader(TensorDataset(*classification), batch_size=32)
+    found = []
+    for data in (loader, fs.Batches(*classification, batch_size=32, shuffle=False)):
+        model = make_model()
+        run = fs.fit(model, data, nn.CrossEntropyLoss(), sgd(model), epochs=2, show="none")
+        found.append((numbers(run.history), model[0].weight.detach()))  # type: ignore[index]  # a Sequential
+
+    assert found[0][0] == found[1][0]
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_an_iterable_without_length_is_accepted(make_model: Build, classification: Classification) -> None:
+    """What has no `len` trains too."""
+
+    class Stream:
+        def __iter__(self) -> object:
+            return iter([classification])
+
+    model = make_model()
+    run = fs.fit(model, Stream(), nn.CrossEntropyLoss(), sgd(model), epochs=2, show="none")
+
+    assert [row["epoch"] for row in run.history] == [1.0, 2.0]
+
+
+def test_accumulation_makes_one_update_of_several_batches(make_model: Build, classification: Classification) -> None:
+    """Ten batches in groups of four are three updates, the last of two batches."""
+    model = make_model()
+    data = fs.data.from_arrays(*classification, batch_size=10)
+    run = fs.fit(model, data, nn.CrossEntropyLoss(), sgd(model), epochs=1, accumulate=4, show="none")
+
+    assert run.step == 3
+
+
+def test_val_is_evaluated_where_there_is_one(make_model: Build, classification: Classification) -> None:
+    """Training looks at val, not at test, and `split` asks for another."""
+    model = make_model()
+    data = fs.data.from_arrays(*classification, batch_size=32, val=0.2, test=0.2)
+    run = fs.Run(model, sgd(model), data, show="none")
+    for epoch in run.epochs(1):
+        epoch.evaluate(nn.CrossEntropyLoss())
+        epoch.evaluate(nn.CrossEntropyLoss(), "test")
+        with pytest.raises(fs.ConfigError, match="there is no 'valid' split: the data has train, val, test"):
+            epoch.evaluate(nn.CrossEntropyLoss(), "valid")
+
+    assert {name for name in run.history.columns if "/" in name} == {"val/loss", "test/loss"}
+
+
+def test_hooks_hear_events_and_may_stop(make_model: Build, classification: Classification) -> None:
+    """A plain function is told of every row, and its `Stop` ends the run after the epoch."""
+    kinds: list[str] = []
+
+    def hook(event: fs.Event) -> fs.Stop | None:
+        kinds.append(event.kind)
+        return fs.Stop("enough") if event.kind == "epoch" and event.epochs_done >= 2 else None
+
+    model = make_model()
+    run = fs.fit(
+        model, data_of(classification), nn.CrossEntropyLoss(), sgd(model), epochs=9, hooks=[hook], show="none"
+    )
+
+    assert [kind for kind in kinds if kind != "tick"] == ["start", "epoch", "epoch", "end"]
+    assert run.stopped == fs.Stop("enough")
+    assert run.epochs_done == 2
+
+
+def test_a_stop_inside_an_epoch_ends_it_there(make_model: Build, classification: Classification) -> None:
+    """A `Stop` answered to a row inside an epoch leaves out the epoch's other batches; the row tells the fraction."""
+    model = make_model()
+    data = fs.data.from_arrays(*classification, batch_size=10)
+    run = fs.fit(
+        model,
+        data,
+        nn.CrossEntropyLoss(),
+        sgd(model),
+        epochs=9,
+        log_every=3,
+        hooks=[lambda event: fs.Stop("now") if event.kind == "row" else None],
+        show="none",
+    )
+
+    assert run.step == 3
+    assert run.history.rows[-1]["epoch"] == pytest.approx(0.3)
+
+
+def test_leaving_an_epoch_by_break_keeps_its_numbers(make_model: Build, classification: Classification) -> None:
+    """What was recorded before a `break` is in the row."""
+    model = make_model()
+    run = fs.Run(model, sgd(model), data_of(classification), show="none")
+    for epoch in run.epochs(2):
+        for inputs, targets in epoch:
+            outputs = model(inputs)
+            epoch.record(nn.functional.cross_entropy(outputs, targets), outputs, targets)
+            break
+
+    assert [row["epoch"] for row in run.history] == [1.0, 2.0]
+    assert "train/loss" in run.history.columns
+
+
+def test_more_epochs_may_be_asked_of_a_run(make_model: Build, classification: Classification) -> None:
+    """`epochs(n)` goes on until n are done in all, and says when there is nothing left to do."""
+    model = make_model()
+    run = fs.Run(model, sgd(model), data_of(classification), show="none")
+    assert [epoch.number for epoch in run.epochs(2)] == [1, 2]
+    assert [epoch.number for epoch in run.epochs(3)] == [3]
+    with pytest.warns(fs.FourstepWarning, match="all 3 epochs are done: ask for more than 3"):
+        assert list(run.epochs(3)) == []
+
+
+def test_modes_are_as_training_needs_them(make_model: Build, classification: Classification) -> None:
+    """A model left in evaluation mode is trained in training mode; a module frozen in a training model stays frozen."""
+    model = make_model().eval()
+    fs.fit(model, data_of(classification), nn.CrossEntropyLoss(), sgd(model), epochs=1, show="none")
+    assert all(module.training for module in model.modules())
+
+    model[1].eval()  # type: ignore[index]  # a Sequential
+    fs.fit(model, data_of(classification), nn.CrossEntropyLoss(), sgd(model), epochs=1, show="none")
+    assert [module.training for module in model] == [True, False, True]  # type: ignore[attr-defined]  # a Sequential
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_loss_that_becomes_nan_stops_the_run(
+    reduction: str, make_model: Build, classification: Classification, tmp_path: Path
+) -> None:
+    """The error names batch, epoch and lr, and no broken weights are kept."""
+    inputs, targets = classification
+    inputs = inputs.clone()
+    inputs[45] = math.nan
+    model = make_model()
+    data = fs.data.from_arrays(inputs, targets, batch_size=20, shuffle=False)
+    with pytest.raises(fs.NonFiniteError, match=r"NaN or infinite in batch 3 of epoch 1 with lr 0\.1: use a smaller lr"):
+        fs.fit(
+            model,
+            data,
+            nn.CrossEntropyLoss(reduction=reduction),
+            sgd(model),
+            epochs=5,
+            folder=tmp_path / "run",
+            show="none",
+        )
+
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_an_error_in_the_users_loop_ends_the_run_cleanly(make_model: Build, classification: Classification) -> None:
+    """Hooks hear the end also when the body of the loop fails."""
+    kinds: list[str] = []
+    model = make_model()
+    run = fs.Run(model, sgd(model), data_of(classification), hooks=[lambda event: kinds.append(event.kind)], show="none")
+    with pytest.raises(ZeroDivisionError):
+        for epoch in run.epochs(2):
+            for _ in epoch:
+                raise ZeroDivisionError
+
+    assert kinds[-1] == "end"
+
+
+def test_the_optimizers_state_moves_with_the_model(classification: Classification) -> None:
+    """What an optimizer remembers is moved to the run's device."""
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    fs.four_steps(model, nn.CrossEntropyLoss(), optimizer, *classification)
+    fs.Run(model, optimizer, data_of(classification), device="meta", show="none")
+
+    assert {state["momentum_buffer"].device.type for state in optimizer.state.values()} == {"meta"}
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs 0: expected a whole number of 1 or more"),
+        ({"accumulate": 0}, "accumulate 0: expected a whole number of 1 or more"),
+        ({"log_every": 0}, "log_every 0: expected a whole number of 1 or more"),
+        ({"device": "tpu"}, "'tpu' is not a device: expected one of cpu"),
+        ({"metrics": {"loss": fs.accuracy}}, "a metric is named 'loss'"),
+        ({"metrics": {"accuracy": 3}}, "metric 'accuracy' is a int: expected a function"),
+        ({"metrics": {"mean": lambda outputs, _: outputs.mean()}}, "metric 'mean' returned tensor"),
+        ({"data": 5}, "data is a int: expected fourstep.Data, or an iterable"),
+        ({"data": [torch.zeros(3, 4)]}, r"a batch is a Tensor: expected a pair \(inputs, targets\)"),
+        ({"data": [(torch.zeros(3, 4),) * 3]}, "a batch is a tuple of 3: expected a pair"),
+        ({"data": []}, "the training data is empty: it yields no batch"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_one_line(
+    change: dict[str, object], message: str, make_model: Build, classification: Classification
+) -> None:
+    """Each mistake has its own message."""
+    model = make_model()
+    arguments: dict[str, object] = {"data": data_of(classification), "epochs": 1, "show": "none", **change}
+    with pytest.raises(fs.FourstepError, match=message) as caught:
+        fs.fit(model, loss_fn=nn.CrossEntropyLoss(), optimizer=sgd(model), **arguments)  # type: ignore[arg-type]  # wrong on purpose
+
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,57 @@
+# make train   set up everything, then train LeNet on real digits with a live curve
+# make test    set up everything, then run the tests
+# make check   format, lint, types, floors, sizes
+# `make help` tells the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help train test test-slow check format results lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The set-up is done once, and again when the lock or the package's own settings change.
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"fourstep needs Python 3.11 or later, and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+train: $(READY)  ## train LeNet on real handwritten digits, with a live curve
+	@$(BIN)/fourstep train lenet --data digits
+
+test: $(READY)  ## run the tests, the code blocks of README and docs among them
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(READY)  ## run the tests that take longer
+	$(BIN)/python -m pytest -q -m slow --timeout 1800
+
+check: $(READY)  ## format, lint, types, floors, sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_house.py -k "fits or screen or name"
+
+format: $(READY)  ## put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+results: $(READY)  ## train the book's recipes on all of Fashion-MNIST, three seeds each, into docs/results.md (about half an hour)
+	$(BIN)/python benchmarks/results.py
+
+lock: ## write requirements-dev.txt anew from pyproject.toml, in a fresh environment
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(VENV)-lock/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools | sed 's/+cpu$$//' > requirements-dev.txt
+	rm -rf $(VENV)-lock
+
+clean:  ## remove the environment and what the tools left
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -35,9 +35,9 @@ def make_model() -> Callable[[], nn.Module]:
 @pytest.fixture
 def unchecked_types() -> Iterator[None]:
     """As in production, where annotations are not checked: for tests that pass what the annotations forbid."""
-    jaxtyping.config.update("jaxtyping_disable", True)  # noqa: FBT003 - jaxtyping's own signature
+    jaxtyping.config.update("jaxtyping_disable", True)
     yield
-    jaxtyping.config.update("jaxtyping_disable", False)  # noqa: FBT003 - jaxtyping's own signature
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

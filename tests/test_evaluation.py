@@ -22,9 +22,10 @@ def test_evaluation_restores_every_modules_own_mode(classification: tuple[Tensor
     fs.evaluate(model, fs.Batches(*classification, batch_size=10), nn.CrossEntropyLoss())
     fs.predict(model, classification[0])
     assert [module.training for module in model.modules()] == before
-    with pytest.raises(ZeroDivisionError), evaluating(model):
+    with evaluating(model):
         assert not any(module.training for module in model.modules())
-        raise ZeroDivisionError
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fs.predict(model, torch.zeros(2, 5))
     assert [module.training for module in model.modules()] == before
 
 

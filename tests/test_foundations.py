@@ -86,7 +86,9 @@ def test_every_error_is_ours_and_a_builtin_that_a_caller_would_catch() -> None:
     for name, cls in inspect.getmembers(errors, inspect.isclass):
         if issubclass(cls, Exception) and not issubclass(cls, Warning) and cls is not errors.FourstepError:
             assert issubclass(cls, errors.FourstepError)
-            assert any(base.__module__ == "builtins" and base not in (Exception, BaseException, object) for base in cls.__mro__)
+            assert any(
+                base.__module__ == "builtins" and base not in (Exception, BaseException, object) for base in cls.__mro__
+            )
             assert name in (errors.__doc__ or "")
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import fourstep as fs
 
 ROWS = st.lists(
-    st.dictionaries(st.sampled_from(["epoch", "train/loss", "test/accuracy"]), st.floats(allow_nan=False, allow_infinity=False))
+    st.dictionaries(
+        st.sampled_from(["epoch", "train/loss", "test/accuracy"]), st.floats(allow_nan=False, allow_infinity=False)
+    )
 )
 
 
@@ -58,7 +60,7 @@ def test_columns_curves_and_series() -> None:
 
 
 def test_a_dataframe_has_a_line_per_row() -> None:
-    """pandas sees the same numbers."""
+    """A DataFrame holds the same numbers."""
     frame = filled().to_pandas()
     assert list(frame.columns) == ["epoch", "step", "train/loss", "test/loss"]
     assert frame["train/loss"].tolist() == [2.0, 1.0]
@@ -69,7 +71,7 @@ def test_csv_has_a_line_per_row(tmp_path: Path) -> None:
     """A missing number is an empty field."""
     filled().save_csv(tmp_path / "rows.csv")
     with (tmp_path / "rows.csv").open(encoding="utf-8") as file:
-        assert list(csv.DictReader(file))[0] == {"epoch": "0.5", "step": "5", "train/loss": "2.0", "test/loss": ""}
+        assert next(iter(csv.DictReader(file))) == {"epoch": "0.5", "step": "5", "train/loss": "2.0", "test/loss": ""}
 
 
 def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:

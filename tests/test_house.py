@@ -47,19 +47,34 @@ def test_no_module_bears_the_name_of_a_public_function() -> None:
 
 def test_everything_public_is_documented() -> None:
     """Every public name says what it is."""
-    public = [name for name in dir(fs) if not name.startswith("_") and name != "jaxtyping"]  # the tests' import hook adds it
+    public = [
+        name for name in dir(fs) if not name.startswith("_") and name != "jaxtyping"
+    ]  # the tests' import hook adds it
     assert [name for name in public if not (getattr(fs, name).__doc__ or "").strip()] == []
 
 
 def test_import_is_light() -> None:
     """`import fourstep` takes at most 0.1 s on top of torch, and no drawing, table or screen library with it."""
-    heavy = ["matplotlib", "rich", "pandas", "plotille", "tyro", "IPython", "PIL", "safetensors", "torchmetrics", "polars"]
+    heavy = [
+        "matplotlib",
+        "rich",
+        "pandas",
+        "plotille",
+        "tyro",
+        "IPython",
+        "PIL",
+        "safetensors",
+        "torchmetrics",
+        "polars",
+    ]
     program = (
         "import time, sys, torch; before = set(sys.modules); start = time.perf_counter(); import fourstep;"
         "seconds = time.perf_counter() - start; new = {name.split('.')[0] for name in set(sys.modules) - before};"
         f"print(seconds, sorted(new & set({heavy!r})))"
     )
-    results = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(3)]
+    results = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(3)
+    ]
     seconds = min(float(result.stdout.split(maxsplit=1)[0]) for result in results)
 
     assert results[0].stdout.split(maxsplit=1)[1].strip() == "[]"

@@ -135,7 +135,7 @@ def test_train_numbers_are_those_of_the_batches(make_model: Build, classificatio
 
 
 def test_a_dataloader_is_accepted(make_model: Build, classification: Classification) -> None:
-    """torch's own loader trains as `Batches` do, to the bit, when it yields the same batches."""
+    """A loader of torch's trains as `Batches` do, to the bit, when it yields the same batches."""
     loader = DataLoader(TensorDataset(*classification), batch_size=32)
     found = []
     for data in (loader, fs.Batches(*classification, batch_size=32, shuffle=False)):
@@ -192,9 +192,7 @@ def test_hooks_hear_events_and_may_stop(make_model: Build, classification: Class
         return fs.Stop("enough") if event.kind == "epoch" and event.epochs_done >= 2 else None
 
     model = make_model()
-    run = fs.fit(
-        model, data_of(classification), nn.CrossEntropyLoss(), sgd(model), epochs=9, hooks=[hook], show="none"
-    )
+    run = fs.fit(model, data_of(classification), nn.CrossEntropyLoss(), sgd(model), epochs=9, hooks=[hook], show="none")
 
     assert [kind for kind in kinds if kind != "tick"] == ["start", "epoch", "epoch", "end"]
     assert run.stopped == fs.Stop("enough")
@@ -265,7 +263,9 @@ def test_a_loss_that_becomes_nan_stops_the_run(
     inputs[45] = math.nan
     model = make_model()
     data = fs.data.from_arrays(inputs, targets, batch_size=20, shuffle=False)
-    with pytest.raises(fs.NonFiniteError, match=r"NaN or infinite in batch 3 of epoch 1 with lr 0\.1: use a smaller lr"):
+    with pytest.raises(
+        fs.NonFiniteError, match=r"NaN or infinite in batch 3 of epoch 1 with lr 0\.1: use a smaller lr"
+    ):
         fs.fit(
             model,
             data,
@@ -283,11 +283,18 @@ def test_an_error_in_the_users_loop_ends_the_run_cleanly(make_model: Build, clas
     """Hooks hear the end also when the body of the loop fails."""
     kinds: list[str] = []
     model = make_model()
-    run = fs.Run(model, sgd(model), data_of(classification), hooks=[lambda event: kinds.append(event.kind)], show="none")
-    with pytest.raises(ZeroDivisionError):
+    run = fs.Run(
+        model, sgd(model), data_of(classification), hooks=[lambda event: kinds.append(event.kind)], show="none"
+    )
+
+
+    def fail() -> None:
         for epoch in run.epochs(2):
             for _ in epoch:
                 raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
     assert kinds[-1] == "end"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import fourstep as fs
-from fourstep.metrics import Mean, Meters
 from fourstep.losses import LossFn
+from fourstep.metrics import Mean, Meters
 
 
 @settings(max_examples=60, deadline=None)
@@ -56,8 +56,8 @@ LOSSES: dict[str, Callable[[str], LossFn]] = {
     "bce": lambda reduction: nn.BCEWithLogitsLoss(reduction=reduction),
     "functional mse": lambda reduction: lambda a, b: nn.functional.mse_loss(a, b, reduction=reduction),
     "functional l1": lambda reduction: lambda a, b: nn.functional.l1_loss(a, b, reduction=reduction),
-    "functional bce": lambda reduction: lambda a, b: nn.functional.binary_cross_entropy_with_logits(
-        a, b, reduction=reduction
+    "functional bce": lambda reduction: (
+        lambda a, b: nn.functional.binary_cross_entropy_with_logits(a, b, reduction=reduction)
     ),
     "by hand": lambda reduction: {
         "none": lambda a, b: (a - b) ** 2,
@@ -77,7 +77,9 @@ def test_the_number_is_the_same_whatever_the_reduction(name: str, reduction: str
     expected = LOSSES[name]("mean")(model(inputs), targets).item()
 
     assert fs.evaluate(model, batches, LOSSES[name](reduction))["loss"] == pytest.approx(expected, rel=1e-5)
-    run = fs.fit(model, batches, LOSSES[name](reduction), torch.optim.SGD(model.parameters(), lr=0.0), epochs=1, show="none")
+    run = fs.fit(
+        model, batches, LOSSES[name](reduction), torch.optim.SGD(model.parameters(), lr=0.0), epochs=1, show="none"
+    )
     assert run.history.rows[0]["train/loss"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -98,7 +100,7 @@ def test_ignored_targets_and_class_weights_count_as_in_the_whole_split(reduction
 
 
 def test_a_batch_of_ignored_targets_alone_counts_for_nothing() -> None:
-    """torch's mean over no target is NaN; the split's mean is not."""
+    """The mean by torch over no target is NaN; the split's mean is not."""
     inputs, targets = torch.randn(6, 4), torch.tensor([0, 1, 2, -100, -100, -100])
     model = nn.Linear(4, 3)
     batches = fs.Batches(inputs, targets, batch_size=3, shuffle=False)
@@ -173,7 +175,7 @@ def test_top_k_agrees_with_sorting() -> None:
 
 
 def test_a_metric_of_ones_own_and_torchmetrics_stand_beside_each_other(classification: tuple[Tensor, Tensor]) -> None:
-    """A function of per-sample values and an object with update and compute give what they give over the whole split."""
+    """A function of per-sample values and an object with update and compute give their whole-split numbers."""
     inputs, targets = classification
     model = nn.Linear(4, 3)
     metric = torchmetrics.classification.MulticlassF1Score(num_classes=3)

@@ -1,6 +1,7 @@
 """The four steps: the specification, and the same with everything that a real update needs."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -82,7 +83,7 @@ def test_accumulation_matches_one_big_batch(cuts: list[int], reduction: str) -> 
     generator = torch.Generator().manual_seed(1)
     inputs, targets = torch.randn(100, 4, generator=generator), torch.randint(3, (100,), generator=generator)
     edges = [0, *sorted(cuts), 100]
-    parts = [(inputs[a:b], targets[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [(inputs[a:b], targets[a:b]) for a, b in pairwise(edges)]
     found = []
     for micro_batches in (parts, [(inputs, targets)]):
         torch.manual_seed(2)

@@ -15,7 +15,8 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     """The device to train on.
 
     Args:
-        device: `"auto"` for the first of cuda, xpu, mps that is there, else the CPU; or any name torch knows, like `"cuda:1"`.
+        device: `"auto"` for the first of cuda, xpu, mps that is there, else the CPU; or any name torch knows, like
+            `"cuda:1"`.
 
     Returns:
         A device that exists on this machine.
@@ -33,7 +34,9 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     except (RuntimeError, TypeError) as error:
         raise DeviceError(f"{device!r} is not a device: expected one of {_listed()}, or 'auto'") from error
     if picked.type not in ("cpu", "meta") and (picked.index or 0) >= _count(picked.type):
-        raise DeviceError(f"device {str(device)!r} is not there: this machine has {_listed()}. Use one of these, or 'auto'")
+        raise DeviceError(
+            f"device {str(device)!r} is not there: this machine has {_listed()}. Use one of these, or 'auto'"
+        )
     return picked
 
 

@@ -86,7 +86,8 @@ class Epoch:
             loss: as the loss function gave it: a mean, a sum, or one value per item.
             outputs: the model's answer.
             targets: the truth.
-            items: how many items `loss` is the mean of, where it is not the mean of all targets (class weights, `ignore_index`).
+            items: how many items `loss` is the mean of, where it is not the mean of all targets (class weights,
+                `ignore_index`).
 
         Raises:
             ShapeError: outputs and targets do not belong together.

@@ -21,9 +21,10 @@ class Event:
     """Something happened.
 
     Attributes:
-        kind: `"start"` before the first step; `"tick"` between two steps, at most a few times a second (its moments depend on
-            the clock: show with it, decide nothing); `"row"` when a row of numbers was added inside an epoch; `"epoch"` when
-            an epoch's last row was; `"end"` after the last step, also when the loop was left early or failed.
+        kind: `"start"` before the first step; `"tick"` between two steps, at most a few times a second (its moments
+            depend on the clock: show with it, decide nothing); `"row"` when a row of numbers was added inside an epoch;
+            `"epoch"` when an epoch's last row was; `"end"` after the last step, also when the loop was left early or
+            failed.
         epochs_done: how far the run is, in epochs: 2.5 is half-way through the third.
         num_epochs: how many there will be in all.
         step: updates done in the whole run.

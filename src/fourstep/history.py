@@ -17,9 +17,10 @@ class History:
     """An append-only table of a run's numbers.
 
     Attributes:
-        rows: one dictionary per log point. `epoch` is how many epochs were done (2.5 is half-way through the third), `step`
-            how many updates; measured numbers are named `split/metric`, such as `train/loss` and `test/accuracy`;
-            `seconds` since the run began and `examples_per_second` (training, data loading included) are the clock's.
+        rows: one dictionary per log point. `epoch` is how many epochs were done (2.5 is half-way through the third),
+            `step` how many updates; measured numbers are named `split/metric`, such as `train/loss` and
+            `test/accuracy`; `seconds` since the run began and `examples_per_second` (training, data loading included)
+            are the clock's.
 
     >>> history = History()
     >>> history.append({"epoch": 1.0, "step": 10, "train/loss": 0.5})
@@ -96,7 +97,9 @@ class History:
         try:
             lines = Path(path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise DataFileError(f"{path} cannot be read: {error}. Expected the metrics.jsonl of a run's folder") from error
+            raise DataFileError(
+                f"{path} cannot be read: {error}. Expected the metrics.jsonl of a run's folder"
+            ) from error
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)

@@ -1,7 +1,7 @@
 """The training loop: a `Run` yields epochs, an epoch yields batches, and `fit` is a dozen lines over both.
 
-Nothing here touches the four steps. What a run is given (data, metrics, hooks, a folder) hangs on its iterators, so that the
-loop you write yourself has all of it.
+Nothing here touches the four steps. What a run is given (data, metrics, hooks, a folder) hangs on its iterators, so
+that the loop you write yourself has all of it.
 """
 
 import warnings
@@ -137,7 +137,9 @@ class Run:
         """
         check_count("epochs", epochs)
         if epochs <= self.epochs_done:
-            warnings.warn(f"all {epochs} epochs are done: ask for more than {self.epochs_done}", FourstepWarning, stacklevel=2)
+            warnings.warn(
+                f"all {epochs} epochs are done: ask for more than {self.epochs_done}", FourstepWarning, stacklevel=2
+            )
         if not self.model.training:  # left in evaluation mode; modules frozen inside a training model stay as they are
             self.model.train()
         keep = () if self.folder is None else (self.folder.append_row,)
@@ -152,9 +154,11 @@ class Run:
                 if self.stopped:
                     break
         finally:  # also when the loop was left by `break` or by an error
-            if self.folder is not None:
-                self.folder.finish(self.history, None if self.recorder.failed else self.model)
-            self.announcer.tell("end", epoch.position)
+            try:
+                self.announcer.tell("end", epoch.position)
+            finally:
+                if self.folder is not None:
+                    self.folder.finish(self.history, None if self.recorder.failed else self.model)
 
     @property
     def stopped(self) -> Stop | None:

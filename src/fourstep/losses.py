@@ -1,7 +1,7 @@
 """What the number that a loss function returns stands for, so that it can be added up exactly.
 
-torch's losses return a mean over items, a sum over items, or one value per item. Everything here turns these into the same
-two facts: the mean, and how many items it is the mean of.
+torch's losses return a mean over items, a sum over items, or one value per item. Everything here turns these into the
+same two facts: the mean, and how many items it is the mean of.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,8 @@ def count_items(loss_fn: LossFn | None, targets: Any) -> int | Tensor:
         targets: the batch's targets; a nesting counts by its first tensor.
 
     Returns:
-        For class indices under `CrossEntropyLoss` or `NLLLoss`, the targets that are not `ignore_index`, each by its class's
-        weight, as a scalar on the device; else the number of targets, as an int.
+        For class indices under `CrossEntropyLoss` or `NLLLoss`, the targets that are not `ignore_index`, each by its
+        class's weight, as a scalar on the device; else the number of targets, as an int.
     """
     while not isinstance(targets, Tensor):
         targets = next(iter(targets.values() if isinstance(targets, dict) else targets))
@@ -43,8 +43,8 @@ def count_items(loss_fn: LossFn | None, targets: Any) -> int | Tensor:
 def sums_items(loss: Tensor, loss_fn: LossFn | None = None) -> bool:
     """Is this scalar the sum over its items, and not their mean?
 
-    A loss module says so itself (`reduction`). A plain function's result is known by the operation that made it: torch's
-    documented `grad_fn._saved_*` attributes. A scalar without history counts as a mean.
+    A loss module says so itself (`reduction`). A plain function's result is known by the operation that made it:
+    torch's documented `grad_fn._saved_*` attributes. A scalar without history counts as a mean.
     """
     reduction = getattr(loss_fn, "reduction", None)
     if reduction is not None:
@@ -53,7 +53,7 @@ def sums_items(loss: Tensor, loss_fn: LossFn | None = None) -> bool:
     if made_by is None or loss.dim() > 0:
         return False
     if made_by.name() == "SumBackward0":
-        # `stack([loss_a, loss_b]).sum()` adds two means: a sum over items has more values than a few losses, or more dimensions
+        # `stack([loss_a, loss_b]).sum()` adds up means, and is none over items
         summed = made_by._saved_self_sym_sizes  # noqa: SLF001 - documented: pytorch.org/docs/stable/notes/autograd.html
         return not _is_few_losses(made_by, summed)
     return getattr(made_by, "_saved_reduction", None) == _SUM
@@ -66,7 +66,7 @@ def _is_few_losses(made_by: Any, summed: tuple[int, ...]) -> bool:
 
 
 def returns_sum(loss_fn: LossFn, outputs: Any, targets: Any) -> bool:
-    """Does `loss_fn` sum over its items? Asked where nothing is differentiated, so that a plain function must be tried once."""
+    """Does `loss_fn` sum over its items? A plain function is tried once, for where nothing is differentiated."""
     if hasattr(loss_fn, "reduction") or not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         return sums_items(torch.tensor(0.0), loss_fn)
     with torch.inference_mode(mode=False), torch.enable_grad():
@@ -93,7 +93,8 @@ def measure_loss(
         total_items: of all micro-batches of the update; the same object where there is one.
 
     Returns:
-        The scalar to differentiate (this micro-batch's share of the update's loss; a sum stays a sum), and the mean per item.
+        The scalar to differentiate (this micro-batch's share of the update's loss; a sum stays a sum), and the mean per
+        item.
 
     Raises:
         ShapeError, DataError: outputs and targets do not belong together.
@@ -119,7 +120,9 @@ def call_loss(loss_fn: LossFn, outputs: Any, targets: Any) -> Tensor:
     except (IndexError, RuntimeError, ValueError) as error:
         _explain(error, outputs, targets)
     if not isinstance(loss, Tensor):
-        raise DataError(f"the loss function returned a {type(loss).__name__}: expected a tensor, as torch's losses return")
+        raise DataError(
+            f"the loss function returned a {type(loss).__name__}: expected a tensor, as torch's losses return"
+        )
     return loss
 
 
@@ -150,8 +153,8 @@ def _explain(error: Exception, outputs: Any, targets: Any) -> NoReturn:
         low, high = int(targets.min()), int(targets.max())
         if low < 0 or high >= classes:
             raise DataError(
-                f"labels run from {low} to {high} but the model has {classes} outputs: expected labels in 0..{classes - 1}. "
-                f"Give the model {high + 1} outputs, or renumber the labels from 0"
+                f"labels run from {low} to {high} but the model has {classes} outputs: expected labels in "
+                f"0..{classes - 1}. Give the model {high + 1} outputs, or renumber the labels from 0"
             ) from error
     shapes = f"outputs are {_described(outputs)}, targets {_described(targets)}"
     raise DataError(
@@ -166,5 +169,3 @@ def _described(tensor: Tensor) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", maxsplit=1)[0][:120].rstrip(". ")
-
-

@@ -1,7 +1,7 @@
 """Exact metrics: sums and counts that stay on the device until a row is written.
 
-A metric is a plain function `(outputs, targets) -> one value per sample`; its mean over all samples is reported, exact for a
-short last batch. Anything with torchmetrics' `update`, `compute` and `reset` is accepted too.
+A metric is a plain function `(outputs, targets) -> one value per sample`; its mean over all samples is reported, exact
+for a short last batch. Anything with torchmetrics' `update`, `compute` and `reset` is accepted too.
 
 Shapes: B samples in a batch, K classes or outputs.
 """
@@ -37,8 +37,8 @@ def accuracy(outputs: Num[Tensor, "..."], targets: Num[Tensor, "..."]) -> Bool[T
     """Which samples are classified right (准确率).
 
     Args:
-        outputs: logits. `(B, K)`, or `(B, K, ...)` with classes along dimension 1: the largest is the prediction. Of the
-            targets' own shape, as `(B,)` or `(B, K)`: each is a yes or no of its own, yes above 0.
+        outputs: logits. `(B, K)`, or `(B, K, ...)` with classes along dimension 1: the largest is the prediction. Of
+            the targets' own shape, as `(B,)` or `(B, K)`: each is a yes or no of its own, yes above 0.
         targets: class indices `(B,)` or `(B, ...)`, or 0 and 1 in the outputs' shape.
 
     Returns:
@@ -60,8 +60,8 @@ def accuracy(outputs: Num[Tensor, "..."], targets: Num[Tensor, "..."]) -> Bool[T
 def _check_classes(outputs: Tensor, targets: Tensor) -> None:
     if outputs.dim() != targets.dim() + 1 or outputs.shape[:1] + outputs.shape[2:] != targets.shape:
         raise ShapeError(
-            f"outputs have shape {tuple(outputs.shape)} but targets {tuple(targets.shape)}: expected logits (batch, classes) and "
-            "class indices (batch,). If the targets are one-hot, pass targets.argmax(dim=1)"
+            f"outputs have shape {tuple(outputs.shape)} but targets {tuple(targets.shape)}: expected logits "
+            "(batch, classes) and class indices (batch,). If the targets are one-hot, pass targets.argmax(dim=1)"
         )
 
 
@@ -87,7 +87,9 @@ def top_k(k: int) -> MetricFn:
     def is_in_top_k(outputs: Num[Tensor, "B K"], targets: Num[Tensor, " B"]) -> Bool[Tensor, " B"]:
         _check_classes(outputs, targets)
         if outputs.shape[1] < k:
-            raise ShapeError(f"top_k({k}) of outputs with {outputs.shape[1]} classes: use a k of {outputs.shape[1]} or less")
+            raise ShapeError(
+                f"top_k({k}) of outputs with {outputs.shape[1]} classes: use a k of {outputs.shape[1]} or less"
+            )
         return (outputs.topk(k, dim=1).indices == targets[:, None]).any(dim=1)
 
     return is_in_top_k
@@ -96,8 +98,8 @@ def top_k(k: int) -> MetricFn:
 class Mean:
     """The mean of values over items, added up without waiting for the device.
 
-    Batch sums are kept as they come, and read in one transfer by `Meters.compute`, where they are added in double precision
-    in the order of the batches. The values given must not be changed in place afterwards.
+    Batch sums are kept as they come, and read in one transfer by `Meters.compute`, where they are added in double
+    precision in the order of the batches. The values given must not be changed in place afterwards.
     """
 
     def __init__(self) -> None:
@@ -160,10 +162,12 @@ class Meters:
                 raise ConfigError("a metric is named 'loss', as the loss itself is: give it another name")
             if not (callable(metric) or isinstance(metric, StatefulMetric)):
                 raise ConfigError(
-                    f"metric {name!r} is a {type(metric).__name__}: expected a function (outputs, targets) -> one value per "
-                    "sample, or an object with update, compute and reset"
+                    f"metric {name!r} is a {type(metric).__name__}: expected a function (outputs, targets) -> "
+                    "one value per sample, or an object with update, compute and reset"
                 )
-        self.stateful = {name: copy.deepcopy(metric) for name, metric in metrics.items() if isinstance(metric, StatefulMetric)}
+        self.stateful = {
+            name: copy.deepcopy(metric) for name, metric in metrics.items() if isinstance(metric, StatefulMetric)
+        }
         for metric in self.stateful.values():
             if isinstance(metric, nn.Module):
                 metric.to(device)
@@ -194,8 +198,8 @@ class Meters:
             values = function(outputs, targets)
             if not isinstance(values, Tensor) or values.dim() == 0:
                 raise DataError(
-                    f"metric {name!r} returned {values!r}: expected a tensor with one value per sample, whose mean over all "
-                    "samples is taken for you"
+                    f"metric {name!r} returned {values!r}: expected a tensor with one value per sample, whose "
+                    "mean over all samples is taken for you"
                 )
             self.means[name].add(values.sum(), values.numel())
         for metric in self.stateful.values():

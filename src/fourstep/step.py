@@ -1,7 +1,8 @@
 """The four steps of gradient descent: forward, clear, backward, update.
 
-`four_steps` is the specification and nothing else. `train_step` is the same with mixed precision, micro-batches and clipping;
-for one micro-batch with none of these the two give the same weights bit for bit, which is this project's first test.
+`four_steps` is the specification and nothing else. `train_step` is the same with mixed precision, micro-batches and
+clipping; for one micro-batch with none of these the two give the same weights bit for bit, which is this project's
+first test.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ Observe: TypeAlias = Callable[[Tensor, Any, Any, int | Tensor], None]
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one update leaves: the mean loss before it, and the gradients' norm before clipping (None where not clipped).
+    """What one update leaves: the mean loss before it, and the gradients' norm where they were clipped.
 
     Both are scalars on the device: reading them waits for it.
     """
@@ -54,8 +55,8 @@ def train_step(
 
     Args:
         model: gives outputs for a micro-batch's inputs.
-        loss_fn: of any reduction. A mean is weighted by each micro-batch's items, so that the gradient is that of all of them
-            as one batch; one value per item is averaged; a sum stays a sum.
+        loss_fn: of any reduction. A mean is weighted by each micro-batch's items, so that the gradient is that of all
+            of them as one batch; one value per item is averaged; a sum stays a sum.
         optimizer: any of torch's that needs no closure.
         micro_batches: one or more pairs `(inputs, targets)` on the model's device, of any sizes.
         amp: the forward's number format; see `fourstep.scale.mixed_precision`.

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Real
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fourstep.data.batches import Batches, Data, Prepare, scale_bytes
@@ -17,6 +18,9 @@ from fourstep.errors import ConfigError, DataError
 from fourstep.seed import make_generator
 
 HeldOut: TypeAlias = float | tuple[Any, Any] | None
+
+# torch cannot gather these
+_SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}
 
 
 def from_arrays(
@@ -37,8 +41,8 @@ def from_arrays(
     """A data set from arrays: torch tensors, numpy arrays or lists.
 
     Args:
-        inputs: `(N, ...)`. float64 becomes float32; uint8 stays so in memory and becomes float32 in 0..1 batch by batch.
-        targets: `(N,)` class indices, which become int64, or `(N, ...)` values, which become float32.
+        inputs: `(N, ...)`. Fractions become float32; uint8 stays so in memory, float32 in 0..1 batch by batch.
+        targets: `(N,)` class indices, which become int64 as all whole numbers do, or `(N, ...)` values, float32.
         batch_size: samples per batch, 1 or more.
         val: what to choose by while training: a fraction of the samples in (0, 1), or a pair of arrays of its own.
         test: what to judge by: likewise.
@@ -95,26 +99,32 @@ def _two(held: Any, split: str) -> tuple[Any, Any]:
 def _pair(inputs: Any, targets: Any, split: str) -> tuple[Tensor, Tensor]:
     pair = _to_tensor(inputs, f"{split} inputs"), _to_tensor(targets, f"{split} targets")
     if len(pair[0]) != len(pair[1]):
-        raise DataError(f"{split}: {len(pair[0])} inputs but {len(pair[1])} targets: expected one target for each input")
-    if pair[1].dtype in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.bool):
-        return pair[0], pair[1].long()
-    return pair
+        raise DataError(
+            f"{split}: {len(pair[0])} inputs but {len(pair[1])} targets: expected one target for each input"
+        )
+    is_whole = not (pair[1].is_floating_point() or pair[1].is_complex())
+    return pair[0], pair[1].long() if is_whole else pair[1]
 
 
 def _to_tensor(values: Any, what: str) -> Tensor:
     """The values as a tensor of the kinds that models take."""
-    if not isinstance(values, Tensor):
-        try:
-            array = np.asarray(values)
-            values = torch.from_numpy(array if array.flags.writeable else array.copy())
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"{what} cannot become a tensor ({str(error).splitlines()[0]}): expected numbers in a regular shape, "
-                "every row as long as the first"
-            ) from error
-    if values.dim() == 0:
-        raise DataError(f"{what} is a single number: expected one entry per sample")
-    return values.detach().float() if values.dtype in (torch.float64, torch.float16) else values.detach()
+    try:
+        tensor = values if isinstance(values, Tensor) else torch.from_numpy(_to_native(values))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{what} cannot become a tensor ({str(error).splitlines()[0]}): expected numbers in a regular shape, "
+            "every row as long as the first"
+        ) from error
+    if tensor.dim() == 0:
+        raise DataError(f"{what} are a single value: expected one entry per sample")
+    tensor = tensor.detach()
+    return tensor.float() if tensor.is_floating_point() else tensor.to(_SIGNED.get(tensor.dtype, tensor.dtype))
+
+
+def _to_native(values: Any) -> NDArray[Any]:
+    """The values as an array that torch can share: writable, rows in order, this machine's byte order."""
+    array: NDArray[Any] = np.require(values, requirements=["C", "W"])
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _check_labels(labels: Tensor, classes: Sequence[str], split: str) -> None:
@@ -129,7 +139,7 @@ def _check_labels(labels: Tensor, classes: Sequence[str], split: str) -> None:
 
 
 def synthetic_regression(
-    weights: Float[Tensor, " D"], bias: float, num_examples: int, *, noise: float = 0.01, seed: int = 0
+    weights: Real[Tensor, " D"], bias: float, num_examples: int, *, noise: float = 0.01, seed: int = 0
 ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N 1"]]:
     """Points on a plane with a little noise: `labels = features @ weights + bias + noise`.
 
@@ -150,7 +160,7 @@ def synthetic_regression(
         raise ConfigError(f"num_examples {num_examples}, noise {noise}: expected 1 or more, and 0 or more")
     generator = make_generator(seed, "regression")
     features = torch.randn(num_examples, len(weights), generator=generator)
-    labels = features @ weights[:, None] + bias
+    labels = features @ weights.float()[:, None] + bias
     return features, labels + noise * torch.randn(labels.shape, generator=generator)
 
 

@@ -1,7 +1,7 @@
 """Batches of whole tensors, and the splits of a data set.
 
-Data that fits in memory is kept as whole tensors and cut into batches by one gather each: no Python per sample, no worker
-processes. Shapes: N samples, B samples in a batch.
+Data that fits in memory is kept as whole tensors and cut into batches by one gather each: no Python per sample, no
+worker processes. Shapes: N samples, B samples in a batch.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from fourstep.data.order import Order, in_order, seeded_order
-from fourstep.errors import DataError, check_count
+from fourstep.errors import ConfigError, DataError, check_count
 
 Prepare: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -46,7 +46,7 @@ class Batches:
 
     Raises:
         ConfigError: `batch_size` is not a whole number of 1 or more.
-        DataError: no samples, or inputs and targets of different length.
+        DataError: no samples, or inputs and targets of different length or on different devices.
 
     >>> batches = Batches(torch.arange(5.0), torch.arange(5), batch_size=2, shuffle=False)
     >>> [targets.tolist() for _, targets in batches]
@@ -66,10 +66,7 @@ class Batches:
         order: Order | None = None,
     ) -> None:
         check_count("batch_size", batch_size)
-        if len(inputs) != len(targets):
-            raise DataError(f"{len(inputs)} inputs but {len(targets)} targets: expected one target for each input")
-        if len(inputs) == 0:
-            raise DataError("no samples: inputs and targets are empty. Expected at least one")
+        _check_pair(inputs, targets)
         self.inputs = inputs
         self.targets = targets
         self.batch_size = batch_size
@@ -79,8 +76,8 @@ class Batches:
         self._position = (0, 0)
         if len(self) == 0:
             raise DataError(
-                f"no batch: {len(inputs)} samples are fewer than batch_size {batch_size} and drop_last leaves out the short "
-                "batch. Use a smaller batch_size or drop_last=False"
+                f"no batch: {len(inputs)} samples are fewer than batch_size {batch_size} and drop_last leaves out the "
+                "short batch. Use a smaller batch_size or drop_last=False"
             )
 
     @property
@@ -93,7 +90,15 @@ class Batches:
         return full if self.drop_last or rest == 0 else full + 1
 
     def seek(self, epoch: int, batch: int = 0) -> None:
-        """Let the next pass be that of `epoch` (from 0), beginning with its batch number `batch` (from 0)."""
+        """Let the next pass be that of `epoch` (from 0), beginning with its batch number `batch` (from 0).
+
+        Raises:
+            ConfigError: a number below 0, or a `batch` that the epoch does not have.
+        """
+        if epoch < 0 or not 0 <= batch <= len(self):
+            raise ConfigError(
+                f"epoch {epoch}, batch {batch}: expected an epoch of 0 or more, and a batch in 0..{len(self)}"
+            )
         self._position = (epoch, batch)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -108,14 +113,16 @@ class Batches:
     def _slices(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(first * self.batch_size, self.num_items, self.batch_size):
             end = min(start + self.batch_size, self.num_items)
-            yield self.prepare(self.inputs[start:end]), self.targets[start:end]
+            # copies, as a gather makes them: a model that works in place must not change the data
+            yield self.prepare(self.inputs[start:end].clone()), self.targets[start:end].clone()
 
     def _gathers(self, indices: Tensor, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for chosen in indices[first * self.batch_size : self.num_items].split(self.batch_size):
+        for start in range(first * self.batch_size, self.num_items, self.batch_size):
+            chosen = indices[start : min(start + self.batch_size, self.num_items)]
             yield self.prepare(self.inputs.index_select(0, chosen)), self.targets.index_select(0, chosen)
 
     def to(self, device: torch.device) -> "Batches":
-        """The same batches with the whole tensors on `device`, so that no batch has to be copied; itself if they are there."""
+        """The same batches with the whole tensors on `device`, so that no batch is copied; itself if they are there."""
         if self.inputs.device == device:
             return self
         moved = object.__new__(Batches)
@@ -127,13 +134,30 @@ class Batches:
         digest = hashlib.sha256()
         for tensor in (self.inputs, self.targets):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-            digest.update(memoryview(tensor.detach().cpu().contiguous().numpy()).cast("B"))
+            raw = tensor.detach().cpu().flatten().view(torch.uint8)  # numpy lacks some of torch's types
+            digest.update(raw.numpy().data)
         return digest.hexdigest()
 
     def __repr__(self) -> str:
         kind = str(self.inputs.dtype).removeprefix("torch.")
         shape = "x".join(map(str, self.inputs.shape[1:])) or "scalar"
         return f"Batches({self.num_items} samples of {kind} {shape}, {len(self)} batches of {self.batch_size})"
+
+
+def _check_pair(inputs: Any, targets: Any) -> None:
+    for what, values in (("inputs", inputs), ("targets", targets)):
+        if not isinstance(values, Tensor) or values.dim() == 0:
+            found = "a single number" if isinstance(values, Tensor) else type(values).__name__
+            raise DataError(
+                f"{what} are {found}: expected a tensor with one entry per sample. "
+                "fourstep.data.from_arrays takes arrays and lists too"
+            )
+    if len(inputs) != len(targets):
+        raise DataError(f"{len(inputs)} inputs but {len(targets)} targets: expected one target for each input")
+    if len(inputs) == 0:
+        raise DataError("no samples: inputs and targets are empty. Expected at least one")
+    if inputs.device != targets.device:
+        raise DataError(f"inputs are on {inputs.device} but targets on {targets.device}: expected both on one device")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,8 +185,11 @@ class Data:
 
     def to(self, device: torch.device) -> "Data":
         """The same data with every `Batches` on `device`; other iterables are left to be moved batch by batch."""
-        moved = {name: split.to(device) for name, split in self.splits().items() if isinstance(split, Batches)}
-        return replace(self, **moved)
+
+        def moved(split: Any) -> Any:
+            return split.to(device) if isinstance(split, Batches) else split
+
+        return replace(self, train=moved(self.train), val=moved(self.val), test=moved(self.test))
 
 
 def as_data(data: Any) -> Data:
@@ -175,8 +202,8 @@ def as_data(data: Any) -> Data:
         return data
     if isinstance(data, Tensor | str | bytes) or not isinstance(data, Iterable):
         raise DataError(
-            f"data is a {type(data).__name__}: expected fourstep.Data, or an iterable of (inputs, targets) batches such as a "
-            "DataLoader. fourstep.data.from_arrays makes one from arrays"
+            f"data is a {type(data).__name__}: expected fourstep.Data, or an iterable of (inputs, targets) batches, as "
+            "DataLoader is one. fourstep.data.from_arrays makes one from arrays"
         )
     return Data(train=data)
 
@@ -190,7 +217,10 @@ def as_pair(batch: Any) -> tuple[Any, Any]:
     if isinstance(batch, tuple | list) and len(batch) == 2:  # noqa: PLR2004 - a pair
         return batch[0], batch[1]
     size = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
-    raise DataError(f"a batch is a {type(batch).__name__}{size}: expected a pair (inputs, targets), as fourstep.data and DataLoader give")
+    raise DataError(
+        f"a batch is a {type(batch).__name__}{size}: expected a pair (inputs, targets), as fourstep.data and "
+        "DataLoader give"
+    )
 
 
 def num_batches(source: Iterable[Any]) -> int | None:

@@ -1,4 +1,4 @@
-"""In which order a pass takes the samples: a function of the epoch that gives their indices, or None for the order they lie in."""
+"""In which order a pass takes the samples: a function of the epoch to indices, or to None for the order they lie in."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from fourstep.seed import make_generator
+from fourstep.seed import derive_seed, make_generator
 
 Order: TypeAlias = Callable[[int], Tensor | None]
 
 
-def in_order(epoch: int) -> None:  # noqa: ARG001 - every epoch is alike
+def in_order(epoch: int) -> None:
     """Every pass in the order in which the samples lie."""
 
 
@@ -25,7 +25,11 @@ def seeded_order(num_items: int, seed: int) -> Order:
 
     Returns:
         A function of the epoch, 0 or more, to a permutation of `0..num_items - 1`.
+
+    Raises:
+        ConfigError: `seed` is below 0.
     """
+    derive_seed(seed, "order")  # a bad seed is refused here, not in the first pass
 
     def order(epoch: int) -> Int64[Tensor, " N"]:
         return torch.randperm(num_items, generator=make_generator(seed, "order", epoch))
@@ -34,13 +38,15 @@ def seeded_order(num_items: int, seed: int) -> Order:
 
 
 def loader_order(num_items: int, *, shuffle: bool) -> Order:
-    """The order in which `DataLoader(dataset, shuffle=shuffle)` would take the samples, drawn from torch's global generator.
+    """The order in which `DataLoader(dataset, shuffle=shuffle)` takes the samples, from torch's global generator.
 
     Each pass draws what `DataLoader` draws, so that code written for one gives the same numbers with the other under
-    `torch.manual_seed`: first a 64-bit base seed for workers, which goes unused; then, where it shuffles, the seed of a fresh
-    generator that makes the permutation.
+    `torch.manual_seed`: first a 64-bit base seed for workers, which goes unused; then, where it shuffles, the seed of a
+    fresh generator that makes the permutation. `DataLoader` draws the second with the first batch, this with `iter()`:
+    the same in a `for` loop, not for passes that begin side by side in a `zip`.
 
-    Source: `torch/utils/data/dataloader.py` (`_BaseDataLoaderIter.__init__`) and `sampler.py` (`RandomSampler.__iter__`).
+    Source: torch's `utils/data/dataloader.py`, `_BaseDataLoaderIter.__init__`, and `sampler.py`,
+    `RandomSampler.__iter__`.
     """
 
     def order(epoch: int) -> Int64[Tensor, " N"] | None:  # noqa: ARG001 - the generator's state says which pass it is

@@ -1,6 +1,7 @@
 """Setting samples aside for validation and test, by seed."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from fourstep.seed import make_generator
 
 
 def hold_out(
-    inputs: Tensor, targets: Tensor, fractions: Mapping[str, float], *, seed: int, stratify: bool = False
+    inputs: Tensor, targets: Tensor, fractions: Mapping[str, Any], *, seed: int, stratify: bool = False
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Split samples into `train` and the named others.
 
@@ -32,9 +33,13 @@ def hold_out(
         if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
             raise ConfigError(f"{name}={fraction!r}: expected a fraction between 0 and 1, or a pair of arrays")
     if sum(fractions.values()) >= 1:
-        raise ConfigError(f"{' + '.join(fractions)} = {sum(fractions.values()):g}: expected less than 1, to leave some to train on")
+        raise ConfigError(
+            f"{' + '.join(fractions)} = {sum(fractions.values()):g}: expected less than 1, to leave some to train on"
+        )
     if stratify and (targets.is_floating_point() or targets.dim() != 1):
-        raise ConfigError(f"stratify=True with targets of shape {tuple(targets.shape)}, {targets.dtype}: expected class indices")
+        raise ConfigError(
+            f"stratify=True with targets of shape {tuple(targets.shape)}, {targets.dtype}: expected class indices"
+        )
     groups = _by_class(targets) if stratify else {"": torch.arange(len(targets))}
     parts: dict[str, list[Tensor]] = {name: [] for name in ("train", *fractions)}
     generator = make_generator(seed, "split")
@@ -52,11 +57,14 @@ def hold_out(
 
 
 def _by_class(targets: Tensor) -> dict[str, Tensor]:
-    return {f"class {label}": (targets == label).nonzero().flatten() for label in targets.unique().tolist()}
+    return {f"class {label}": (targets == label).nonzero().flatten() for label in sorted(set(targets.tolist()))}
 
 
 def _check_size(size: int, left: int, name: str, label: str, fraction: float) -> None:
     if 0 < size < left:
         return
     where = f"{label} has {left} samples" if label else f"there are {left} samples"
-    raise DataError(f"{name}={fraction:g} cannot be split off: {where}. Use another fraction{', or stratify=False' if label else ''}")
+    raise DataError(
+        f"{name}={fraction:g} cannot be split off: {where}. "
+        f"Use another fraction{', or stratify=False' if label else ''}"
+    )

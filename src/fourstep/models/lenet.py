@@ -1,7 +1,7 @@
 """LeNet-5, the first convolutional network that was put to work.
 
-Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; in the form of *Dive into Deep Learning*,
-section 6.6: sigmoid, average pooling, no Gaussian layer.
+Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; in the form of *Dive into Deep
+Learning*, section 6.6: sigmoid, average pooling, no Gaussian layer.
 
 Shapes: B samples, C channels, H and W height and width, K classes.
 """
@@ -29,7 +29,7 @@ class LeNet(nn.Module):
         in_channels: C, 1 or more.
         image_size: H = W in pixels, 12 or more.
 
-    Weights start as Glorot and Bengio 2010 have it (uniform), as the book's `train_ch6` sets them; biases as torch's own.
+    Weights start uniform as Glorot and Bengio 2010 have it, as the book's `train_ch6` sets them; biases as torch does.
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> None:

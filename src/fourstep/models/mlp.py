@@ -4,6 +4,7 @@ Shapes: B samples, K classes.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ class MLP(nn.Module):
         super().__init__()
         widths = [num_features, *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
-        for width, next_width in zip(widths, widths[1:], strict=False):
+        for width, next_width in pairwise(widths):
             layers += [nn.Linear(width, next_width), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], num_classes))
         start_small(self)

@@ -18,11 +18,12 @@ class MixedPrecision:
     """How the forward pass is cast and how small gradients are kept from vanishing.
 
     Args:
-        dtype: the forward's number format, `torch.bfloat16` or `torch.float16`; None leaves everything in the model's own.
+        dtype: the forward's number format, `torch.bfloat16` or `torch.float16`; None leaves it the model's own.
         device_type: `"cuda"`, `"cpu"`, ...: where the model is.
 
-    float16 has a narrow range, so its loss is multiplied by a factor that adapts, and the gradients are divided by it before
-    the update (Micikevicius et al. 2018, arXiv:1710.03740, section 3.2); an update whose gradients overflowed is skipped.
+    float16 has a narrow range, so its loss is multiplied by a factor that adapts, and the gradients are divided by it
+    before the update (Micikevicius et al. 2018, arXiv:1710.03740, section 3.2); an update whose gradients overflowed is
+    skipped.
     """
 
     def __init__(self, dtype: torch.dtype | None, device_type: str = "cpu") -> None:

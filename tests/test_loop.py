@@ -287,7 +287,6 @@ def test_an_error_in_the_users_loop_ends_the_run_cleanly(make_model: Build, clas
         model, sgd(model), data_of(classification), hooks=[lambda event: kinds.append(event.kind)], show="none"
     )
 
-
     def fail() -> None:
         for epoch in run.epochs(2):
             for _ in epoch:

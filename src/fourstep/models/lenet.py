@@ -9,6 +9,8 @@ Shapes: B samples, C channels, H and W height and width, K classes.
 from jaxtyping import Float
 from torch import Tensor, nn
 
+SMALLEST = 12  # below, nothing is left after the second pooling
+
 
 class LeNet(nn.Module):
     """Two convolutions with average pooling, three fully connected layers, sigmoid between them.
@@ -29,11 +31,16 @@ class LeNet(nn.Module):
         in_channels: C, 1 or more.
         image_size: H = W in pixels, 12 or more.
 
+    Raises:
+        ValueError: `image_size` is below 12.
+
     Weights start uniform as Glorot and Bengio 2010 have it, as the book's `train_ch6` sets them; biases as torch does.
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> None:
         super().__init__()
+        if image_size < SMALLEST:
+            raise ValueError(f"image_size {image_size}: LeNet needs images of {SMALLEST} pixels or more a side")
         side = (image_size // 2 - 4) // 2
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 6, kernel_size=5, padding=2),

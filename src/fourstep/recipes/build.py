@@ -1,6 +1,6 @@
 """From a recipe's settings to the objects that train."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from fourstep.errors import ConfigError, UnknownNameError
 from fourstep.events import Hook
 from fourstep.loop import Run, fit
 from fourstep.metrics import accuracy
-from fourstep.recipes.settings import SYNTHETIC, Recipe, recipe_names
+from fourstep.recipes.settings import SYNTHETIC, Recipe
 from fourstep.scale.precision import mixed_precision
 from fourstep.seed import seed_everything
 from fourstep.show import Show
@@ -78,16 +78,18 @@ def make_data(recipe: Recipe) -> Data:
 def make_model(recipe: Recipe, num_classes: int) -> nn.Module:
     """The recipe's model, its weights drawn from torch's global generator."""
     pixels = recipe.size * recipe.size
-    match recipe.model:
-        case "linear":
-            return models.LinearRegression(len(TRUE_WEIGHTS))
-        case "softmax":
-            return models.SoftmaxRegression(pixels, num_classes)
-        case "mlp":
-            return models.MLP(pixels, recipe.hidden, num_classes)
-        case "lenet":
-            return models.LeNet(num_classes, image_size=recipe.size)
-    raise UnknownNameError.of("recipe", recipe.model, recipe_names())
+    make: dict[str, Callable[[], nn.Module]] = {
+        "linear": lambda: models.LinearRegression(len(TRUE_WEIGHTS)),
+        "softmax": lambda: models.SoftmaxRegression(pixels, num_classes),
+        "mlp": lambda: models.MLP(pixels, recipe.hidden, num_classes),
+        "lenet": lambda: models.LeNet(num_classes, image_size=recipe.size),
+    }
+    if recipe.model not in make:
+        raise UnknownNameError.of("recipe", recipe.model, make)
+    try:
+        return make[recipe.model]()
+    except ValueError as error:  # the model says which of its settings is out of range
+        raise ConfigError(str(error)) from error
 
 
 def make_loss(recipe: Recipe) -> nn.Module:
@@ -105,7 +107,9 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
             model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, **extra
         )
     except ValueError as error:  # torch says which of its settings is out of range
-        raise ConfigError(f"{recipe.optimizer} refused its settings: {error}") from error
+        raise ConfigError(
+            f"{recipe.optimizer} refused its settings ({error}): change lr, momentum or weight_decay"
+        ) from error
 
 
 def train(recipe: Recipe, *, folder: str | Path | None = None, show: Show = "auto", hooks: Sequence[Hook] = ()) -> Run:

@@ -106,7 +106,7 @@ def recipe_for(name: str, data: str | None = None) -> Recipe:
 
 
 def load_recipe(path: str | Path) -> dict[str, Any]:
-    """The settings in a TOML file: a recipe's own, at the top or, as in a run's `run.toml`, under `[recipe]`.
+    """The settings in a TOML file: a recipe's own, at the top or, as in a run's `run.toml`, under `[settings.recipe]`.
 
     Raises:
         DataFileError: the file is missing or is no TOML.
@@ -114,13 +114,10 @@ def load_recipe(path: str | Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataFileError(
-            f"{path} cannot be read as a recipe ({error}): expected a TOML file with a recipe's settings"
-        ) from error
-    settings = table.get("recipe", table)
-    if not isinstance(settings, dict):
-        raise DataFileError(f"{path}: recipe = {settings!r}, expected a table [recipe] of settings")
-    return settings
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise DataFileError(f"{path}: {reason}. Expected a TOML file with a recipe's settings") from error
+    run = table.get("settings", {})
+    return dict(run["recipe"]) if "recipe" in run else table
 
 
 def from_settings(settings: Mapping[str, Any]) -> Recipe:
@@ -152,6 +149,9 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     return replace(recipe, **{name: _read(name, value, kinds[name]) for name, value in settings.items()})
 
 
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
 def _read(name: str, value: Any, kind: Any) -> Any:
     """A setting's value as its type."""
     try:
@@ -164,9 +164,5 @@ def _read(name: str, value: Any, kind: Any) -> Any:
             raise ValueError(value)  # noqa: TRY301 - caught three lines down, with the other wrong values
         return kind(value)
     except (TypeError, ValueError, KeyError) as error:
-        expected = (
-            "whole numbers, like 256,128"
-            if get_args(kind)
-            else {"bool": "true or false"}.get(kind.__name__, f"a {kind.__name__}")
-        )
+        expected = "whole numbers, like 256,128" if get_args(kind) else _EXPECTED[kind]
         raise ConfigError(f"{name}={value!r}: expected {expected}") from error

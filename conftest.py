@@ -1,0 +1,39 @@
+"""Runs the Python blocks of README and docs as tests, each page in a folder of its own."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import matplotlib as mpl
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+PAGES = ["README.md", "README.zh-CN.md", "docs/*.md"]
+
+# The four steps stand alone at the top of the README: these are the names that they need.
+FOUR_STEPS = """
+import torch
+model, loss_fn = torch.nn.Linear(3, 2), torch.nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+inputs, targets = torch.randn(4, 3), torch.tensor([0, 1, 1, 0])
+"""
+
+
+def setup_page(namespace: dict[str, Any]) -> None:
+    """Begin a page in an empty folder, with the four steps' names."""
+    mpl.use("agg")
+    namespace["came_from"], namespace["folder"] = Path.cwd(), TemporaryDirectory()
+    os.chdir(namespace["folder"].name)
+    exec(FOUR_STEPS, namespace)  # noqa: S102 - our own text, above
+
+
+def teardown_page(namespace: dict[str, Any]) -> None:
+    """Go back."""
+    os.chdir(namespace["came_from"])
+    namespace["folder"].cleanup()
+
+
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser()], patterns=PAGES, setup=setup_page, teardown=teardown_page
+).pytest()

@@ -1,0 +1,78 @@
+"""The command `fourstep`: it reads arguments, calls, and prints. Everything that it does can be done from Python.
+
+Exit codes: 0 done, 1 the training failed, 2 wrong usage or input (one line that says what, where and how to mend it),
+130 stopped by Ctrl-C.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, TextIO
+
+import tyro
+from tyro.conf import subcommand
+
+from fourstep.cli.data import DataCommand
+from fourstep.cli.train import Train
+from fourstep.cli.use import Evaluate, Plot, Predict
+from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError
+
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+
+DESCRIPTION = """Train any PyTorch model in four steps that you can read.
+
+    fourstep train lenet                        real handwritten digits, no download, some seconds
+    fourstep predict runs/lenet                 a picture of true and predicted labels
+    fourstep train lenet --data fashion-mnist   the book's own run"""
+
+Command = (
+    Annotated[Train, subcommand("train")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Predict, subcommand("predict")]
+    | Annotated[Plot, subcommand("plot")]
+    | Annotated[DataCommand, subcommand("data")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: what was typed after `fourstep`; None for this process's own.
+
+    Returns:
+        The exit code.
+    """
+    warnings.showwarning = _show_warning
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    command = tyro.cli(
+        Command,  # type: ignore[arg-type]  # tyro takes a union of classes
+        prog="fourstep",
+        description=DESCRIPTION,
+        args=given or ["--help"],
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+    try:
+        command.execute()
+    except FourstepError as error:
+        print(f"fourstep: {error}", file=sys.stderr)
+        return FAILED if isinstance(error, NonFiniteError) else WRONG
+    except KeyboardInterrupt:
+        print("fourstep: stopped by Ctrl-C", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001 - Python passes it
+    line: str | None = None,
+) -> None:
+    """Our own warnings as one line; others as Python shows them."""
+    if issubclass(category, FourstepWarning):
+        print(f"fourstep: warning: {message}", file=sys.stderr)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -1,0 +1,258 @@
+"""The command, run as people run it: in an empty folder, looked at by what it prints and leaves."""
+
+import io
+import json
+import re
+import tomllib
+import warnings
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import fourstep as fs
+from fourstep.cli import main
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def fourstep(folder: Path, *arguments: str) -> Done:
+    """Run the command in a folder, its outputs caught, in this process for speed (test_docs.py starts real ones)."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(folder), redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
+        try:
+            code = main(arguments)
+        except SystemExit as done:  # tyro leaves so after --help and wrong usage
+            code = int(done.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which an MLP was trained for three epochs."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = fourstep(folder, "train", "mlp", "--epochs", "3")
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder / "out.txt").write_text(done.stdout)
+    return folder
+
+
+def test_training_prints_a_line_per_epoch_and_the_closing_lines(trained: Path) -> None:
+    """Where output is no terminal: plain lines, the book's two closing lines, where everything is, what next."""
+    lines = (trained / "out.txt").read_text().splitlines()
+
+    assert lines[0] == "mlp on digits: 3 epochs, batch size 64, lr 0.005"
+    assert [line.split()[1] for line in lines[1:4]] == ["1/3", "2/3", "3/3"]
+    assert re.fullmatch(r"loss \d\.\d{3}, train acc \d\.\d{3}, test acc \d\.\d{3}", lines[4])
+    assert re.fullmatch(r"\d+\.\d examples/sec on cpu, data loading included", lines[5])
+    assert lines[6:] == [
+        "curves: runs/mlp/curves.svg",
+        "run:    runs/mlp",
+        "next:   fourstep train mlp --data fashion-mnist",
+    ]
+
+
+def test_the_run_s_folder_is_plain(trained: Path) -> None:
+    """Settings, rows, curves and weights, each in its file."""
+    run = trained / "runs" / "mlp"
+    settings = tomllib.loads((run / "run.toml").read_text())["settings"]["recipe"]
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+    assert (settings["model"], settings["epochs"], settings["seed"]) == ("mlp", 3, 0)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert {"seconds", "examples_per_second", "train/loss", "test/accuracy"} <= rows[0].keys()
+    assert (run / "curves.svg").read_text().startswith("<?xml")
+    assert {path.name for path in run.iterdir()} - {"predictions.png"} == {
+        "curves.svg",
+        "metrics.jsonl",
+        "model.safetensors",
+        "run.toml",
+    }
+
+
+def test_evaluate_measures_the_trained_model_again(trained: Path) -> None:
+    """The test split's numbers are those of the last row."""
+    last = json.loads((trained / "runs/mlp/metrics.jsonl").read_text().splitlines()[-1])
+    done = fourstep(trained, "evaluate", "runs/mlp")
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1] == f"test  loss {last['test/loss']:.4g}  accuracy {last['test/accuracy']:.4g}"
+
+
+def test_predict_prints_classes_and_draws_them(trained: Path) -> None:
+    """A line per sample with class, probability and truth, and a picture of them all."""
+    done = fourstep(trained, "predict", "runs/mlp", "--count", "4")
+    lines = done.stdout.splitlines()
+
+    assert len(lines) == 6
+    assert all(re.fullmatch(r"test \d: \d \(\d+\.\d%\), true: \d", line) for line in lines[:4])
+    assert re.fullmatch(r"\d of 4 right", lines[4])
+    with Image.open(trained / "runs/mlp/predictions.png") as picture:
+        assert min(picture.size) > 50
+
+
+def test_predict_reads_picture_files(trained: Path) -> None:
+    """A test image saved as a picture gets the class that the model gives it, upright and inverted."""
+    data = fs.data.digits(size=8)
+    assert isinstance(data.test, fs.Batches)
+    pixels = data.test.inputs[0, 0]
+    Image.fromarray(pixels.numpy()).save(trained / "digit.png")
+    Image.fromarray((255 - pixels).numpy()).resize((8, 8)).save(trained / "paper.png")
+    expected = fourstep(trained, "predict", "runs/mlp", "--count", "1").stdout.splitlines()[0]
+    label = expected.split()[2]
+
+    dark = fourstep(trained, "predict", "runs/mlp", "digit.png")
+    bright = fourstep(trained, "predict", "runs/mlp", "paper.png", "--invert")
+    assert dark.stdout.splitlines()[0].startswith(f"digit.png: {label} (")
+    assert bright.stdout.splitlines()[0].startswith(f"paper.png: {label} (")
+    hint = fourstep(trained, "predict", "runs/mlp", "paper.png")
+    assert "have a bright border" in hint.stdout
+
+
+def test_plot_draws_into_any_kind_of_file(trained: Path) -> None:
+    """The ending says how."""
+    done = fourstep(trained, "plot", "runs/mlp", "--output", "mlp.png")
+    assert done.stdout.strip() == "mlp.png"
+    assert (trained / "mlp.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_run_gets_a_folder_of_its_own(trained: Path) -> None:
+    """Nothing is overwritten; a run's own settings train it again to the same numbers."""
+    done = fourstep(trained, "train", "runs/mlp/run.toml")
+    again = trained / "runs" / "mlp-2"
+
+    assert done.returncode == 0
+    assert (again / "model.safetensors").read_bytes() == (trained / "runs/mlp/model.safetensors").read_bytes()
+
+
+def test_a_flag_wins_over_set_and_set_over_the_file(tmp_path: Path) -> None:
+    """The nearest word counts."""
+    (tmp_path / "mine.toml").write_text('model = "softmax"\nepochs = 7\nlr = 0.1\nbatch_size = 100\n')
+    done = fourstep(tmp_path, "train", "mine.toml", "--set", "epochs=2", "--set", "lr=0.2", "--epochs", "1")
+    assert done.stdout.splitlines()[0] == "softmax on digits: 1 epoch, batch size 100, lr 0.2"
+
+
+def test_the_linear_recipe_goes_all_the_way(tmp_path: Path) -> None:
+    """Training, evaluation and prediction of values instead of classes."""
+    assert "train loss" in fourstep(tmp_path, "train", "linear").stdout.splitlines()[4]
+    assert fourstep(tmp_path, "evaluate", "runs/linear").stdout.splitlines()[1].startswith("test  loss ")
+    lines = fourstep(tmp_path, "predict", "runs/linear", "--count", "2").stdout.splitlines()
+    assert all(re.fullmatch(r"test \d: -?\d+\.\d{3}, true: -?\d+\.\d{3}", line) for line in lines)
+
+
+def test_data_sets_are_listed_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, licences and places; counts per class and a picture."""
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = fourstep(tmp_path, "data", "list").stdout
+    assert "digits" in listed
+    assert "fashion-mnist" in listed
+    assert "CC BY 4.0" in listed
+    shown = fourstep(tmp_path, "data", "show", "digits", "--count", "10").stdout.splitlines()
+    counts = [sum(map(int, line.split()[1:])) for line in shown[3:13]]
+    assert sum(counts) == 1797
+    assert (tmp_path / "digits.png").exists()
+    assert "its content is right" in fourstep(tmp_path, "data", "get", "digits").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train lennet", "unknown recipe 'lennet': did you mean 'lenet'?"),
+        ("train lenet --data fashon", "unknown data set 'fashon': did you mean 'fashion-mnist'?"),
+        ("train lenet --batch-size 0", "batch_size 0: expected a whole number of 1 or more"),
+        ("train lenet --epochs 0", "epochs 0: expected a whole number of 1 or more"),
+        ("train lenet --epochs many", "epochs='many': expected a whole number"),
+        ("train lenet --device tpu", "'tpu' is not a device: expected one of cpu"),
+        ("train lenet --seed -1", "seed -1"),
+        ("train lenet --set lr", "--set lr: expected NAME=VALUE"),
+        ("train nowhere.toml", "nowhere.toml: there is no such file"),
+        ("train lenet --data fashion-mnist --set folder=nowhere", "nowhere"),
+        ("evaluate runs/nowhere", "runs/nowhere is not there"),
+        ("predict .", ". holds no run.toml"),
+        ("plot runs/nowhere", "runs/nowhere is not there"),
+        ("data get mnist", "unknown data set 'mnist'"),
+        ("data show digits --count 0", "count 0: expected a whole number of 1 or more"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments: str, message: str, tmp_path: Path) -> None:
+    """What, where, how to mend it; no traceback."""
+    done = fourstep(tmp_path, *arguments.split())
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("fourstep: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_with_another_run_is_refused(trained: Path) -> None:
+    """The folder is named, and nothing in it changes."""
+    before = (trained / "runs/mlp/model.safetensors").stat().st_mtime_ns
+    done = fourstep(trained, "train", "softmax", "--run", "runs/mlp")
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "runs/mlp already holds a run: choose another --run folder" in done.stderr
+    assert (trained / "runs/mlp/model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "not a picture"])
+def test_damaged_files_are_named(damage: str, trained: Path, tmp_path: Path) -> None:
+    """Cut weights, a wrong magic number, a text that calls itself a picture: one line each."""
+    if damage == "cut":
+        run = tmp_path / "run"
+        run.mkdir()
+        for name in ("run.toml", "metrics.jsonl"):
+            (run / name).write_bytes((trained / "runs/mlp" / name).read_bytes())
+        (run / "model.safetensors").write_bytes((trained / "runs/mlp/model.safetensors").read_bytes()[:500])
+        done = fourstep(tmp_path, "evaluate", "run")
+    elif damage == "flipped":
+        for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+            (tmp_path / f"{name}-ubyte").write_bytes(b"\x01\x02\x03\x04" * 10)
+        done = fourstep(tmp_path, "train", "lenet", "--data", "fashion-mnist", "--set", "folder=.")
+    else:
+        (tmp_path / "text.png").write_text("no picture")
+        done = fourstep(tmp_path, "predict", str(trained / "runs/mlp"), "text.png")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("fourstep: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_training_that_fails_exits_with_1(tmp_path: Path) -> None:
+    """A loss that becomes NaN is the training's failure, not wrong usage."""
+    done = fourstep(tmp_path, "train", "linear", "--lr", "1000", "--epochs", "5")
+
+    assert done.returncode == 1
+    assert "the training loss became NaN or infinite in batch" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["train", "--help"], ["predict", "--help"], ["data", "--help"]])
+def test_help_teaches(arguments: list[str], tmp_path: Path) -> None:
+    """With examples to type, and every flag explained."""
+    done = fourstep(tmp_path, *arguments)
+    assert done.returncode == 0
+    assert "fourstep" in done.stdout
+    assert not re.search(r"--[a-z-]+ [A-Z{]\S* +\(default", done.stdout)
+
+
+def test_weights_are_those_of_the_run(trained: Path) -> None:
+    """`model.safetensors` holds what the recipe trained, name by name."""
+    from safetensors.torch import load_file  # noqa: PLC0415 - for this test alone
+
+    from fourstep.recipes import from_settings, load_recipe, train  # noqa: PLC0415 - as above
+
+    model = train(from_settings(load_recipe(trained / "runs/mlp/run.toml")), show="none").model
+    saved = load_file(trained / "runs/mlp/model.safetensors")
+    assert saved.keys() == model.state_dict().keys()
+    for name, weight in model.state_dict().items():
+        assert torch.equal(saved[name], weight)

@@ -1,0 +1,153 @@
+"""Recipes: settings that can be read and changed, and the objects that they make."""
+
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import fourstep as fs
+from fourstep.recipes import (
+    Recipe,
+    from_settings,
+    load_recipe,
+    make_parts,
+    recipe_for,
+    recipe_names,
+    train,
+    with_settings,
+)
+
+
+def small(name: str) -> Recipe:
+    """A recipe of one epoch."""
+    return replace(recipe_for(name), epochs=1)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_trains_and_repeats_itself_to_the_bit(name: str) -> None:
+    """The same recipe, the same weights and numbers; another seed, others."""
+    found = []
+    for seed in (0, 0, 1):
+        run = train(replace(small(name), seed=seed), show="none")
+        numbers = {key: value for key, value in run.history.rows[-1].items() if "/" in key}
+        found.append((numbers, torch.cat([weight.flatten() for weight in run.model.state_dict().values()])))
+
+    assert found[0][0] == found[1][0] != found[2][0]
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_a_recipe_is_fit_with_its_parts() -> None:
+    """`train` adds nothing to what `make_parts` and `fit` do."""
+    recipe = small("mlp")
+    model, data, loss_fn, optimizer = make_parts(recipe)
+    fs.fit(model, data, loss_fn, optimizer, epochs=1, show="none")
+    trained = train(recipe, show="none").model
+
+    for name, weight in trained.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[name])
+
+
+def test_the_linear_recipe_finds_the_plane() -> None:
+    """The weights that made the data are found within its noise."""
+    model = train(recipe_for("linear"), show="none").model
+    weight, bias = list(model.parameters())
+
+    torch.testing.assert_close(weight.detach(), torch.tensor([[2.0, -3.4]]), atol=2e-3, rtol=0)
+    torch.testing.assert_close(bias.detach(), torch.tensor([4.2]), atol=2e-3, rtol=0)
+
+
+def test_the_first_recipe_shows_learning() -> None:
+    """LeNet on the digits ends at 97 % test accuracy or more."""
+    run = train(recipe_for("lenet"), show="none")
+    assert run.history.rows[-1]["test/accuracy"] >= 0.97
+
+
+def test_settings_are_read_by_their_types() -> None:
+    """Text, as from a command line, becomes what the recipe holds."""
+    text = {"epochs": "3", "lr": "0.5", "standardize": "false", "hidden": "64,32", "optimizer": "adamw"}
+    recipe = with_settings(recipe_for("mlp"), text)
+    assert (recipe.epochs, recipe.lr, recipe.standardize, recipe.hidden) == (3, 0.5, False, (64, 32))
+    assert from_settings(asdict(recipe)) == recipe
+
+
+def test_a_file_of_settings_makes_a_recipe(tmp_path: Path) -> None:
+    """What a file leaves out is as in the recipe of its model."""
+    path = tmp_path / "mine.toml"
+    path.write_text('model = "mlp"\nhidden = [32]\nlr = 0.1\n', encoding="utf-8")
+    assert from_settings(load_recipe(path)) == replace(recipe_for("mlp"), hidden=(32,), lr=0.1)
+
+
+def test_a_run_s_own_settings_make_its_recipe_again(tmp_path: Path) -> None:
+    """`run.toml` is a recipe."""
+    recipe = small("softmax")
+    train(recipe, folder=tmp_path / "run", show="none")
+    assert from_settings(load_recipe(tmp_path / "run" / "run.toml")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda: recipe_for("lennet"), fs.UnknownNameError, "unknown recipe 'lennet': did you mean 'lenet'"),
+        (lambda: recipe_for("lenet", "digit"), fs.UnknownNameError, "unknown data set 'digit': did you mean 'digits'"),
+        (
+            lambda: recipe_for("linear", "digits"),
+            fs.ConfigError,
+            "recipe 'linear' cannot train on 'digits': it trains on synthetic",
+        ),
+        (lambda: with_settings(small("mlp"), {"epoch": 1}), fs.UnknownNameError, "did you mean 'epochs'"),
+        (lambda: with_settings(small("mlp"), {"epochs": 1.5}), fs.ConfigError, "epochs=1.5: expected a whole number"),
+        (lambda: with_settings(small("mlp"), {"lr": "high"}), fs.ConfigError, "lr='high': expected a number"),
+        (lambda: with_settings(small("mlp"), {"standardize": "maybe"}), fs.ConfigError, "expected true or false"),
+        (
+            lambda: with_settings(small("mlp"), {"hidden": "a,b"}),
+            fs.ConfigError,
+            "expected whole numbers, like 256,128",
+        ),
+        (lambda: from_settings({"lr": 1.0}), fs.ConfigError, "no model in the recipe's settings"),
+        (lambda: train(replace(small("mlp"), optimizer="adamm")), fs.UnknownNameError, "unknown optimizer 'adamm'"),
+        (lambda: train(replace(small("mlp"), lr=-1.0)), fs.ConfigError, "adam refused its settings"),
+        (lambda: train(replace(small("lenet"), size=8)), fs.ConfigError, "LeNet needs images of 12 pixels or more"),
+        (lambda: train(replace(small("mlp"), precision="int8")), fs.ConfigError, "precision 'int8' is unknown"),
+        (lambda: load_recipe("nowhere.toml"), fs.DataFileError, "nowhere.toml: there is no such file"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line(
+    act: Callable[[], object], error: type[Exception], message: str
+) -> None:
+    """Each mistake has its own message."""
+    with pytest.raises(error, match=message) as caught:
+        act()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    """With the place where it breaks."""
+    path = tmp_path / "bad.toml"
+    path.write_text("lr = = 1", encoding="utf-8")
+    with pytest.raises(fs.DataFileError, match=r"bad\.toml: .*line 1.*Expected a TOML file"):
+        load_recipe(path)
+
+
+def test_every_setting_is_documented() -> None:
+    """The recipe's docstring says what each is."""
+    assert [field.name for field in fields(Recipe) if f"{field.name}:" not in (Recipe.__doc__ or "")] == []
+
+
+@pytest.mark.parametrize("model", [fs.models.LeNet(), fs.models.MLP(), fs.models.SoftmaxRegression()])
+def test_the_book_s_models_take_its_images(model: nn.Module) -> None:
+    """28 x 28 pixels to ten logits; LeNet's parameters are those of the book's layers."""
+    assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_lenet_starts_as_the_book_has_it() -> None:
+    """Weights uniform within Glorot's bound, 61,706 parameters in all."""
+    model = fs.models.LeNet()
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    for layer in layers:
+        receptive = layer.weight[0, 0].numel() if layer.weight.dim() > 2 else 1
+        bound = (6 / ((layer.weight.shape[0] + layer.weight.shape[1]) * receptive)) ** 0.5
+        assert 0.9 * bound < layer.weight.abs().max().item() <= bound
+    assert sum(parameter.numel() for parameter in model.parameters()) == 156 + 2416 + 48120 + 10164 + 850

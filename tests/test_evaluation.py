@@ -58,6 +58,15 @@ def test_prediction_scales_bytes_as_training_does() -> None:
     torch.testing.assert_close(fs.predict(model, images), model(images / 255).detach())
 
 
+def test_prediction_prepares_a_tensor_as_training_did() -> None:
+    """A data set's own `prepare` gives the outputs that its batches give."""
+    data = fs.data.digits(batch_size=100, standardize=True)
+    assert isinstance(data.test, fs.Batches)
+    model = fs.models.SoftmaxRegression(64)
+    from_tensor = fs.predict(model, data.test.inputs, prepare=data.test.prepare)
+    torch.testing.assert_close(from_tensor, fs.predict(model, data.test))
+
+
 def test_nothing_to_evaluate_or_predict_is_said() -> None:
     """An empty iterable is an error, not a zero."""
     with pytest.raises(fs.DataError, match="nothing to evaluate: the data yields no batch"):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import fourstep as fs
 from fourstep.losses import LossFn
-from fourstep.metrics import Mean, Meters
+from fourstep.metrics import Mean, Meters, Metric
 
 
 @settings(max_examples=60, deadline=None)
@@ -121,15 +121,15 @@ def test_class_probabilities_are_accepted() -> None:
 
 
 def test_two_stacked_means_are_no_sum_over_items() -> None:
-    """A loss that adds up two means is still reported as it is."""
-    targets = torch.randn(6, 1)
-    loss_fn = lambda a, b: torch.stack([nn.functional.mse_loss(a, b), nn.functional.l1_loss(a, b)]).sum()  # noqa: E731
-    model = nn.Linear(2, 1)
-    inputs = torch.randn(6, 2)
+    """A loss that adds up two means is reported as it is."""
 
-    assert fs.evaluate(model, fs.Batches(inputs, targets, batch_size=3), loss_fn)["loss"] == pytest.approx(
-        loss_fn(model(inputs), targets).item(), rel=0.5
-    )
+    def loss_fn(outputs: Tensor, targets: Tensor) -> Tensor:
+        return torch.stack([nn.functional.mse_loss(outputs, targets), nn.functional.l1_loss(outputs, targets)]).sum()
+
+    inputs, targets, model = torch.randn(6, 2), torch.randn(6, 1), nn.Linear(2, 1)
+    found = fs.evaluate(model, fs.Batches(inputs, targets, batch_size=3), loss_fn)["loss"]
+
+    assert found == pytest.approx(loss_fn(model(inputs), targets).item(), rel=1e-5)
 
 
 def test_accuracy_of_classes_pixels_and_yes_or_no() -> None:
@@ -179,7 +179,7 @@ def test_a_metric_of_ones_own_and_torchmetrics_stand_beside_each_other(classific
     inputs, targets = classification
     model = nn.Linear(4, 3)
     metric = torchmetrics.classification.MulticlassF1Score(num_classes=3)
-    metrics = {"margin": lambda outputs, _: outputs.max(1).values - outputs.min(1).values, "f1": metric}
+    metrics: dict[str, Metric] = {"margin": lambda outputs, _: outputs.max(1).values - outputs.min(1).values, "f1": metric}
     found = fs.evaluate(model, fs.Batches(inputs, targets, batch_size=30), metrics=metrics)
     outputs = model(inputs).detach()
 
@@ -191,7 +191,7 @@ def test_splits_do_not_share_a_metric_s_state(classification: tuple[Tensor, Tens
     """Evaluating in the middle of an epoch leaves the training numbers alone."""
     model = nn.Linear(4, 3)
     data = fs.data.from_arrays(*classification, batch_size=20, test=0.4)
-    metrics = {"mine": fs.accuracy, "theirs": torchmetrics.classification.MulticlassAccuracy(3, average="micro")}
+    metrics: dict[str, Metric] = {"mine": fs.accuracy, "theirs": torchmetrics.classification.MulticlassAccuracy(3, average="micro")}
     run = fs.Run(model, torch.optim.SGD(model.parameters(), lr=0.1), data, metrics=metrics, show="none")
     for epoch in run.epochs(2):
         for inputs, targets in epoch:
@@ -224,7 +224,12 @@ def test_reading_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> N
     """All sums of a row come in one transfer, and recording reads nothing."""
     reads = []
     original = Tensor.tolist
-    monkeypatch.setattr(Tensor, "tolist", lambda self: reads.append(1) or original(self))
+
+    def read(tensor: Tensor) -> object:
+        reads.append(tensor)
+        return original(tensor)
+
+    monkeypatch.setattr(Tensor, "tolist", read)
     for name in ("item", "__float__", "__bool__", "__int__"):
         monkeypatch.setattr(Tensor, name, lambda _self: pytest.fail("a host sync per step"))
     meters = Meters({"accuracy": fs.accuracy, "top2": fs.top_k(2)})

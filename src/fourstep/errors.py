@@ -16,6 +16,7 @@ Every message is one line: what was wrong with its value, what was expected, how
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class FourstepError(Exception):
@@ -75,7 +76,7 @@ class FourstepWarning(UserWarning):
     """Something that trains, but probably not as intended."""
 
 
-def check_count(name: str, count: int) -> None:
+def check_count(name: str, count: Any) -> None:
     """Refuse what is not a whole number of 1 or more.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fourstep.data.batches import as_pair, scale_bytes
+from fourstep.data.batches import Prepare, as_pair, scale_bytes
 from fourstep.device import to_device
 from fourstep.errors import DataError, check_count
 from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
@@ -71,14 +71,18 @@ def evaluate(
     return meters.compute()
 
 
-def predict(model: nn.Module, inputs: Tensor | Iterable[Any], *, batch_size: int = 256) -> Tensor:
+def predict(
+    model: nn.Module, inputs: Tensor | Iterable[Any], *, batch_size: int = 256, prepare: Prepare = scale_bytes
+) -> Tensor:
     """A model's outputs, in the order of the inputs.
 
     Args:
         model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
-        inputs: a tensor `(N, ...)`, uint8 being scaled to 0..1 as in training; or an iterable of `(inputs, targets)`
-            batches, whose targets are not looked at.
+        inputs: a tensor `(N, ...)`; or an iterable of `(inputs, targets)` batches, whose targets are not looked at.
         batch_size: samples at a time, where `inputs` is a tensor.
+        prepare: turns a tensor's batches into what the model was trained on, where `inputs` is a tensor: the training
+            data's own, as `data.train.prepare`, which standardises where training did. By default bytes are scaled to
+            0..1.
 
     Returns:
         `(N, ...)`, on the CPU.
@@ -91,7 +95,7 @@ def predict(model: nn.Module, inputs: Tensor | Iterable[Any], *, batch_size: int
     device = device_of(model)
     parts: Iterable[Any]
     if isinstance(inputs, Tensor):
-        parts = (scale_bytes(part) for part in inputs.split(batch_size))
+        parts = (prepare(part) for part in inputs.split(batch_size))
     else:
         parts = (as_pair(batch)[0] for batch in inputs)
     with evaluating(model), torch.inference_mode():

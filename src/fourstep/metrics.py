@@ -171,7 +171,9 @@ class Meters:
         for metric in self.stateful.values():
             if isinstance(metric, nn.Module):
                 metric.to(device)
-        self.functions = {name: metric for name, metric in metrics.items() if name not in self.stateful}
+        self.functions = {
+            name: metric for name, metric in metrics.items() if not isinstance(metric, StatefulMetric)
+        }
         self.means = {name: Mean() for name in ("loss", *self.functions)}
         self.reset()
 
@@ -195,7 +197,7 @@ class Meters:
             DataError: a metric that does not give one value per sample.
         """
         for name, function in self.functions.items():
-            values = function(outputs, targets)
+            values: Any = function(outputs, targets)  # whatever the user's function returns
             if not isinstance(values, Tensor) or values.dim() == 0:
                 raise DataError(
                     f"metric {name!r} returned {values!r}: expected a tensor with one value per sample, whose "

@@ -58,16 +58,17 @@ class Recorder:
         return row
 
 
-def non_finite_error(batch: int, epoch: int, lr: float | None) -> NonFiniteError:
+def non_finite_error(batch: int, epoch: int | None, lr: Any) -> NonFiniteError:
     """The error for a loss that became NaN or infinite.
 
     Args:
         batch: the first bad one of its epoch, from 1.
-        epoch: from 1.
-        lr: the optimizer's, where it has one.
+        epoch: from 1; None where it is not known.
+        lr: the optimizer's, a number, where it has one.
     """
+    where = f"batch {batch}" + ("" if epoch is None else f" of epoch {epoch}")
     rate = "" if lr is None else f" with lr {lr:g}"
     return NonFiniteError(
-        f"the training loss became NaN or infinite in batch {batch} of epoch {epoch}{rate}: "
-        "use a smaller lr, or max_grad_norm=1, or look for NaN in the inputs"
+        f"the training loss became NaN or infinite in {where}{rate}: use a smaller lr, clip the gradients, "
+        "or look for NaN in the inputs"
     )

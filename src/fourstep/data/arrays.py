@@ -17,7 +17,7 @@ from fourstep.data.split import hold_out
 from fourstep.errors import ConfigError, DataError
 from fourstep.seed import make_generator
 
-HeldOut: TypeAlias = float | tuple[Any, Any] | None
+HeldOut: TypeAlias = float | tuple[Any, Any] | list[Any] | None
 
 # torch cannot gather these
 _SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}

@@ -1,0 +1,134 @@
+"""The book's training function of chapter 6: a net on a device.
+
+Source: *Dive into Deep Learning*, section 6.6. Under `torch.manual_seed` it gives the book's own numbers bit for bit.
+Sums stay on the device until an epoch, or a drawing point in it, ends.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from fourstep.d2l.chapter3 import CURVES, TrainResult, read_means
+from fourstep.d2l.counters import Number, Timer
+from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right, total_loss
+from fourstep.d2l.plotting import Animator
+from fourstep.data.batches import Batches, num_batches
+from fourstep.device import batch_length, pick_device
+from fourstep.errors import ConfigError, check_count
+from fourstep.losses import call_loss, count_items
+from fourstep.metrics import Meters
+
+
+def train_ch6(
+    net: nn.Module,
+    train_iter: Iterable[Any],
+    test_iter: Iterable[Any],
+    num_epochs: int,
+    lr: Number,
+    device: str | torch.device,
+    *,
+    init: bool = True,
+) -> TrainResult:
+    """Train a classifier on a device by SGD and cross-entropy, draw its curves, and print the book's closing lines.
+
+    Args:
+        net: moved to the device. **Its `nn.Linear` and `nn.Conv2d` layers start again**, as in the book, from the
+            uniform weights of Glorot and Bengio 2010.
+        train_iter: yields `(X, y)` to train on, any number of batches. `Batches` are put on the device as a whole.
+        test_iter: yields `(X, y)` to measure accuracy on after every epoch.
+        num_epochs: 1 or more.
+        lr: learning rate.
+        device: such as `try_gpu()`.
+        init: False keeps the net's weights, to train on.
+
+    Returns:
+        The last epoch's numbers.
+
+    Raises:
+        ConfigError: `num_epochs` is below 1, or net is no `nn.Module`.
+        DeviceError: the device is not there.
+        NonFiniteError: the loss became NaN or infinite; seen at the next drawing point, five of which are in an epoch.
+        ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
+
+    The examples/sec that it prints count the loading of batches too, which the book's clock leaves out. Neither counts
+    drawing and testing.
+    """
+    check_count("num_epochs", num_epochs)
+    if not isinstance(net, nn.Module):
+        raise ConfigError(f"net is a {type(net).__name__}: train_ch6 moves it to a device, so it expects an nn.Module")
+    device = pick_device(device)
+    layers = _initialise(net) if init else 0
+    print("training on", device)  # noqa: T201 - the book's function prints
+    if layers:
+        print(f"re-initialised {layers} layer{'s' * (layers > 1)} (init=False keeps the weights)")  # noqa: T201 - as above
+    net.to(device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
+    animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=CURVES)
+    timer, examples = Timer(), 0
+    train_iter, test_iter = _whole_on(train_iter, device), _whole_on(test_iter, device)
+    for epoch in range(1, num_epochs + 1):
+        train_loss, train_acc, seen = _train_epoch_ch6(net, train_iter, optimizer, epoch, device, timer, animator)
+        examples += seen
+        result = TrainResult(train_loss, train_acc, evaluate_accuracy_gpu(net, test_iter, device))
+        animator.add(epoch, (None, None, result.test_acc))
+    print(f"loss {result.train_loss:.3f}, train acc {result.train_acc:.3f}, test acc {result.test_acc:.3f}")  # noqa: T201 - as above
+    print(f"{examples / timer.sum():.1f} examples/sec on {device}")  # noqa: T201 - as above
+    return result
+
+
+def _train_epoch_ch6(
+    net: nn.Module,
+    train_iter: Iterable[Any],
+    optimizer: Optimizer,
+    epoch: int,
+    device: torch.device,
+    timer: Timer,
+    animator: Animator,
+) -> tuple[float, float, int]:
+    """One pass: its mean loss, its share of right predictions, and how many examples it saw."""
+    loss = nn.CrossEntropyLoss()
+    lr, batches = optimizer.param_groups[0]["lr"], num_batches(train_iter)
+    every = max(1, (batches or 1) // 5)  # draws five times an epoch; a source without a length, at its end alone
+    meters, examples = Meters({"accuracy": is_right}), 0
+    net.train()
+    timer.start()
+    for number, (inputs, targets) in enumerate(batches_on(train_iter, device), start=1):
+        optimizer.zero_grad()
+        outputs = net(inputs)
+        value = call_loss(loss, outputs, targets)
+        value.backward()
+        optimizer.step()
+        items = count_items(loss, targets)
+        meters.means["loss"].add(total_loss(value.detach(), items, is_sum=False), items)
+        meters.add_outputs(outputs.detach(), targets)
+        examples += batch_length(inputs)
+        if batches is not None and number % every == 0 and number < batches:
+            now = read_means(meters, epoch, lr)  # waits for the device, so that the clock tells the truth
+            timer.stop()
+            animator.add(epoch - 1 + number / batches, (*now, None))
+            timer.start()
+    train_loss, train_acc = read_means(meters, epoch, lr)
+    timer.stop()
+    animator.add(epoch, (train_loss, train_acc, None))
+    return train_loss, train_acc, examples
+
+
+def _initialise(net: nn.Module) -> int:
+    """Start the layers again as the book does, in its order; returns how many."""
+    layers: list[nn.Module] = []
+
+    def start_again(module: nn.Module) -> None:
+        if type(module) in (nn.Linear, nn.Conv2d):
+            nn.init.xavier_uniform_(module.weight)  # type: ignore[arg-type] # both kinds have one
+            layers.append(module)
+
+    net.apply(start_again)
+    return len(layers)
+
+
+def _whole_on(data_iter: Iterable[Any], device: torch.device) -> Iterable[Any]:
+    """Whole tensors on the device, so that no batch has to be copied; another iterable as it is."""
+    return data_iter.to(device) if isinstance(data_iter, Batches) else data_iter

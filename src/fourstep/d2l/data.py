@@ -1,0 +1,116 @@
+"""Batches for the book's loops, in the very order that its `DataLoader` would take under `torch.manual_seed`.
+
+Source: *Dive into Deep Learning*, sections 3.3 and 3.5.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from jaxtyping import Shaped
+from torch import Tensor
+
+from fourstep.data.batches import Batches, scale_bytes
+from fourstep.data.catalog import DATASETS, fashion_mnist
+from fourstep.data.images import resize_images
+from fourstep.data.order import loader_order
+from fourstep.errors import ConfigError, DataError, check_count
+
+
+def load_array(
+    data_arrays: Any,
+    batch_size: int,
+    is_train: bool = True,  # noqa: FBT001, FBT002 - the book's signature
+) -> Batches:
+    """Batches of two tensors: those of `DataLoader(TensorDataset(*data_arrays), batch_size, shuffle=is_train)`, faster.
+
+    Args:
+        data_arrays: the pair `(features, labels)`, each with N samples.
+        batch_size: samples per batch, 1 or more; the last batch is shorter where it does not divide N.
+        is_train: take the samples in a new random order each pass, drawn from torch's global generator; else in order.
+
+    Returns:
+        An iterable of `(X, y)` with a length.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
+        DataError: not two tensors, tensors of different length, or no samples.
+
+    >>> import torch
+    >>> features, labels = torch.arange(6.0).reshape(3, 2), torch.arange(3)
+    >>> [y.tolist() for X, y in load_array((features, labels), 2, is_train=False)]
+    [[0, 1], [2]]
+    """
+    if isinstance(data_arrays, Tensor):
+        raise DataError(
+            "data_arrays is one tensor: expected the pair in brackets, load_array((features, labels), batch_size)"
+        )
+    kinds = [type(array).__name__ for array in data_arrays]
+    if len(kinds) != 2 or not all(isinstance(array, Tensor) for array in data_arrays):  # noqa: PLR2004 - a pair
+        raise DataError(
+            f"data_arrays holds {len(kinds)} ({', '.join(kinds)}): expected two tensors (features, labels). "
+            "An array becomes one by torch.tensor(array, dtype=torch.float32)"
+        )
+    features, labels = data_arrays
+    order = loader_order(len(features), shuffle=is_train)
+    return Batches(features, labels, batch_size=batch_size, order=order, prepare=_as_it_is)
+
+
+def _as_it_is(inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
+    return inputs
+
+
+def load_data_fashion_mnist(batch_size: int, resize: int | None = None) -> tuple[Batches, Batches]:
+    """Fashion-MNIST's 60,000 training and 10,000 test images; `fourstep.data.fashion_mnist` says where from.
+
+    Args:
+        batch_size: samples per batch, 1 or more.
+        resize: height and width in pixels; None for 28. Resizing is done batch by batch and takes no memory.
+
+    Returns:
+        The training batches, in a new random order each pass, and the test batches, in order: images `(B, 1, H, W)`,
+        float32 in 0..1, and labels `(B,)`, int64.
+
+    Raises:
+        ConfigError: a number below 1.
+        DataFileError: the files are missing or damaged, or cannot be downloaded.
+    """
+    if resize is not None:
+        check_count("resize", resize)
+    data = fashion_mnist(batch_size=batch_size)
+
+    def prepare(images: Shaped[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
+        return scale_bytes(images if resize is None else resize_images(images, resize))
+
+    def batches(split: Any, *, shuffle: bool) -> Batches:
+        order = loader_order(split.num_items, shuffle=shuffle)
+        return Batches(split.inputs, split.targets, batch_size=batch_size, order=order, prepare=prepare)
+
+    return batches(data.train, shuffle=True), batches(data.test, shuffle=False)
+
+
+def get_fashion_mnist_labels(labels: Iterable[int] | Tensor) -> list[str]:
+    """The classes' names.
+
+    Args:
+        labels: class indices, each 0..9.
+
+    Raises:
+        ConfigError: an index that is no class.
+
+    >>> get_fashion_mnist_labels([0, 9])
+    ['t-shirt', 'ankle boot']
+    """
+    classes = DATASETS["fashion-mnist"].classes
+    indices = [int(label) for label in labels]
+    wrong = [index for index in indices if not 0 <= index < len(classes)]
+    if wrong:
+        raise ConfigError(f"label {wrong[0]} is no class of Fashion-MNIST: expected 0..{len(classes) - 1}")
+    return [classes[index] for index in indices]
+
+
+def get_dataloader_workers() -> int:
+    """How many processes should read for a `DataLoader`: none.
+
+    The book says 4. Data in memory is read faster without, and on Windows and macOS they need a guarded `__main__`.
+    """
+    return 0

@@ -1,0 +1,114 @@
+"""Images in another size and on another scale, compared with Pillow, torch and numpy."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+import fourstep as fs
+from fourstep.data import images as module
+from fourstep.data.batches import scale_bytes
+from fourstep.data.images import Standardize, learn_standardize, resize_images
+
+SMOOTH = (torch.arange(5 * 28 * 28).reshape(5, 1, 28, 28) % 256).byte()
+
+
+def noise(*shape: int) -> Tensor:
+    """Bytes of every value."""
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("size", [1, 7, 20, 29, 64])
+@pytest.mark.parametrize("images", [SMOOTH, noise(3, 1, 28, 28), noise(2, 3, 8, 8)], ids=["smooth", "noise", "colour"])
+def test_resizes_as_pillow_does(images: Tensor, size: int) -> None:
+    """Every pixel is Pillow's bilinear one, which rounds once more between rows and columns, within that rounding."""
+    resized = resize_images(images, size)
+
+    for old, new in zip(images.flatten(0, 1), resized.flatten(0, 1), strict=True):
+        oracle = np.asarray(Image.fromarray(old.numpy()).resize((size, size), Image.Resampling.BILINEAR))
+        assert np.abs(new.numpy().astype(int) - oracle).max() <= 1
+
+
+def test_the_same_size_is_the_same_tensor() -> None:
+    """Nothing is copied that need not be."""
+    assert resize_images(SMOOTH, 28) is SMOOTH
+
+
+def test_parts_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many images are resized at once, the pixels are the same."""
+    whole = resize_images(SMOOTH, 12)
+    monkeypatch.setattr(module, "_PIXELS_AT_ONCE", 2 * 12 * 12)
+
+    assert torch.equal(resize_images(SMOOTH, 12), whole)
+
+
+@given(value=st.integers(0, 255), size=st.integers(1, 40))
+def test_a_plain_image_stays_plain(value: int, size: int) -> None:
+    """Averages of one value are that value, also at the borders."""
+    images = torch.full((1, 1, 9, 9), value, dtype=torch.uint8)
+
+    assert (resize_images(images, size) == value).all()
+
+
+def test_a_size_below_one_is_refused() -> None:
+    """The message says what was asked for."""
+    with pytest.raises(fs.ConfigError, match="size 0: expected a whole number of 1 or more"):
+        resize_images(SMOOTH, 0)
+
+
+def test_bytes_scale_as_the_plain_division() -> None:
+    """All 256 bytes become what `float().div(255)` gives, bit for bit."""
+    every = torch.arange(256, dtype=torch.uint8)
+
+    assert torch.equal(scale_bytes(every), every.float().div(255))
+    assert every.dtype == torch.uint8
+
+
+def test_what_is_no_byte_is_not_scaled() -> None:
+    """Floats and indices pass as they are."""
+    for values in (torch.rand(3), torch.arange(3)):
+        assert scale_bytes(values) is values
+
+
+@given(seed=st.integers(0, 1000), count=st.integers(1, 50), top=st.integers(1, 255))
+def test_learns_mean_and_deviation_of_all_pixels(seed: int, count: int, top: int) -> None:
+    """They are numpy's in float64, to its rounding."""
+    pixels = np.random.default_rng(seed).integers(0, top + 1, (count, 1, 3, 3), np.uint8)
+    pixels[0, 0, 0, :2] = 0, 1
+
+    learnt = learn_standardize(torch.from_numpy(pixels))
+
+    assert learnt.mean == pytest.approx((pixels / 255).mean(), rel=1e-12)
+    assert learnt.std == pytest.approx((pixels / 255).std(), rel=1e-9)
+
+
+def test_standardised_pixels_have_mean_zero_and_deviation_one() -> None:
+    """That is what it is for."""
+    pixels = noise(100, 1, 8, 8)
+
+    outputs = learn_standardize(pixels)(pixels)
+
+    assert outputs.dtype == torch.float32
+    assert outputs.mean().item() == pytest.approx(0, abs=1e-5)
+    assert outputs.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_standardize_is_the_formula_and_leaves_its_input() -> None:
+    """Bytes are scaled first, floats count as scaled; neither is changed in place."""
+    prepare = Standardize(mean=0.25, std=0.5)
+    pixels, floats = noise(4, 1, 2, 2), torch.rand(4, 3)
+    before = pixels.clone(), floats.clone()
+
+    assert torch.equal(prepare(pixels), (pixels.float().div(255) - 0.25) / 0.5)
+    assert torch.equal(prepare(floats), (floats - 0.25) / 0.5)
+    assert torch.equal(pixels, before[0])
+    assert torch.equal(floats, before[1])
+
+
+def test_pixels_all_alike_cannot_be_standardised() -> None:
+    """There would be a division by zero; the message says the value and the mend."""
+    with pytest.raises(fs.DataError, match=r"all pixels of the training images are 7: .* Use standardize=False"):
+        learn_standardize(torch.full((3, 1, 2, 2), 7, dtype=torch.uint8))

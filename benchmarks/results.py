@@ -67,9 +67,10 @@ def by_command(recipe: str, seed: int) -> Numbers:
 def linear_by_d2l() -> Numbers:
     """The book's linear regression: the loss over all samples after three epochs."""
     features, labels = d2l.synthetic_data(torch.tensor([2, -3.4]), 4.2, 1000)
-    net, loss = nn.Sequential(nn.Linear(2, 1)), nn.MSELoss()
-    nn.init.normal_(net[0].weight, 0, 0.01)
-    nn.init.zeros_(net[0].bias)
+    layer, loss = nn.Linear(2, 1), nn.MSELoss()
+    nn.init.normal_(layer.weight, 0, 0.01)
+    nn.init.zeros_(layer.bias)
+    net = nn.Sequential(layer)
     trainer = torch.optim.SGD(net.parameters(), lr=0.03)
     data_iter = d2l.load_array((features, labels), 10)
     for _ in range(3):

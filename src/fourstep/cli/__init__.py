@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.showwarning = _show_warning
     given = sys.argv[1:] if arguments is None else list(arguments)
     command = tyro.cli(
-        Command,  # type: ignore[arg-type]  # tyro takes a union of classes
+        Command,
         prog="fourstep",
         description=DESCRIPTION,
         args=given or ["--help"],

@@ -80,7 +80,7 @@ class Predict:
         check_count("count", self.count)
         recipe, parts = load_trained(self.run)
         inputs, targets = self._samples(recipe, parts)
-        outputs = predict(parts.model, Batches(inputs, targets, batch_size=256, shuffle=False, prepare=_prepare(parts)))
+        outputs = predict(parts.model, inputs, prepare=_prepare(parts))
         if not parts.data.classes:
             print("\n".join(_value_lines(outputs, targets)))
             return

@@ -38,7 +38,7 @@ class MixedPrecision:
     def backward(self, loss: Tensor) -> None:
         """Step 3: add the gradients of a scalar `loss` to the parameters' own."""
         scaled = loss if self.scaler is None else self.scaler.scale(loss)
-        scaled.backward()  # type: ignore[no-untyped-call]
+        scaled.backward()
 
     def update(self, optimizer: Optimizer, max_grad_norm: float | None = None) -> Tensor | None:
         """Step 4: clip the gradients to a joint 2-norm of `max_grad_norm`, then change the weights.

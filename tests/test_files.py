@@ -1,12 +1,29 @@
 """Files that are written whole or not at all."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 import fourstep as fs
 from fourstep.files import atomic_write
+
+
+def names(folder: Path) -> list[str]:
+    """What a folder holds."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_write(path) as part:
+        part.write_text(text)
+
+
+def fail(path: Path) -> None:
+    """Write half of a file, then fail."""
+    with atomic_write(path) as part:
+        part.write_text("ne")
+        raise ZeroDivisionError
 
 
 def test_a_file_is_there_when_the_block_ends(tmp_path: Path) -> None:
@@ -18,26 +35,25 @@ def test_a_file_is_there_when_the_block_ends(tmp_path: Path) -> None:
 
     assert (tmp_path / "a.txt").read_text() == "new"
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
-    assert sorted(os.listdir(tmp_path)) == ["a.txt", "b.txt"]
+    assert names(tmp_path) == ["a.txt", "b.txt"]
 
 
 def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     """What stood there stands there still, and half a file is nowhere."""
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), atomic_write(path) as part:
-        part.write_text("ne")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail(path)
 
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_a_folder_that_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
     """The error says which file, why, and what is expected."""
     message = r"none/a\.txt cannot be written: No such file or directory\. Expected a folder that is there, may be"
-    with pytest.raises(fs.DataFileError, match=message) as caught, atomic_write(tmp_path / "none" / "a.txt") as part:
-        part.write_text("new")
+    with pytest.raises(fs.DataFileError, match=message) as caught:
+        write(tmp_path / "none" / "a.txt", "new")
 
     assert "\n" not in str(caught.value)
 
@@ -45,10 +61,7 @@ def test_a_folder_that_is_not_there_is_named_in_one_line(tmp_path: Path) -> None
 def test_a_folder_in_the_files_place_is_refused(tmp_path: Path) -> None:
     """A folder is never replaced by a file."""
     (tmp_path / "a").mkdir()
-    with (
-        pytest.raises(fs.DataFileError, match=r"a cannot be written: Is a directory"),
-        atomic_write(tmp_path / "a") as part,
-    ):
-        part.write_text("new")
+    with pytest.raises(fs.DataFileError, match=r"a cannot be written: Is a directory"):
+        write(tmp_path / "a", "new")
 
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]

@@ -1,0 +1,47 @@
+"""Writing files so that a reader, a crash or a full disk never sees half of one."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fourstep.errors import DataFileError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Write a whole file or none: what stood at `path` stays until the new content is on the disk.
+
+    Args:
+        path: the file to write; its folder must be there.
+
+    Yields:
+        Where to write the content: a name beside `path`, moved there when the block ends without an error, else
+            deleted.
+
+    Raises:
+        DataFileError: the file cannot be written; also for an `OSError` that leaves the block.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())  # the content before the name: a power cut in between must not leave an empty file
+        part.replace(target)
+    except DataFileError:
+        raise
+    except OSError as error:
+        raise DataFileError(
+            f"{target} cannot be written: {reason(error)}. Expected a folder that is there, may be written "
+            "and has space left"
+        ) from error
+    finally:
+        with suppress(OSError):  # it was moved, or never made
+            part.unlink()
+
+
+def reason(error: OSError) -> str:
+    """The operating system's own words for an error, without number and file name."""
+    return error.strerror or str(error) or type(error).__name__

@@ -1,0 +1,64 @@
+"""A run's folder when it is read again: what was set, what was measured."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fourstep.errors import DataFileError, RunFolderError
+from fourstep.history import History
+from fourstep.runs.folder import ROWS, SETTINGS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
+    """A run that was written down.
+
+    Attributes:
+        path: its folder.
+        settings: as the run was given them.
+        data: the data set's name, its classes, and a table for each split.
+        versions: of python and of the packages that matter.
+        machine: platform and device.
+        history: the rows so far.
+    """
+
+    path: Path
+    settings: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, str]
+    machine: dict[str, str]
+    history: History
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names in the order of their indices; empty where targets are no classes."""
+        return tuple(self.data["classes"])
+
+
+def load_run(path: str | Path) -> RunRecord:
+    """Read a run's folder.
+
+    Raises:
+        RunFolderError: it is not there, holds no run, or is damaged.
+    """
+    folder = Path(path)
+    if not (folder / SETTINGS).is_file():
+        what = "holds no run.toml" if folder.is_dir() else "is not a folder" if folder.exists() else "is not there"
+        raise RunFolderError(f"{folder} {what}: expected the folder of a run, as `fourstep train --run` writes it")
+    try:
+        tables = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        names = ("settings", "data", "versions", "machine")
+        missing = [name for name in names if not isinstance(tables.get(name), dict)]
+        if missing or not isinstance(tables["data"].get("classes"), list):
+            raise ValueError(f"no [{missing[0]}]" if missing else "no classes in [data]")  # noqa: TRY301 - one message for all
+        return RunRecord(
+            path=folder, history=History.load_jsonl(folder / ROWS), **{name: tables[name] for name in names}
+        )
+    except DataFileError as error:
+        raise RunFolderError(str(error)) from error
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise RunFolderError(
+            f"{folder / SETTINGS} is damaged: {error}. Expected what `fourstep train --run` wrote; "
+            "train again into another folder"
+        ) from error

@@ -1,0 +1,108 @@
+"""A model's weights in a file: safetensors, which runs no code when it is read."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from fourstep.errors import DataFileError, RunFolderError
+from fourstep.files import atomic_write
+
+WEIGHTS = "model.safetensors"
+NAMED = 3  # names that an error lists before it counts
+
+Place: TypeAlias = tuple[int, torch.Size, tuple[int, ...]]
+
+
+def save_weights(model: nn.Module, path: str | Path) -> None:
+    """Write a model's parameters and buffers, from whatever device; a tensor with two names is written once.
+
+    Args:
+        model: its state is tensors alone.
+        path: the file.
+
+    Raises:
+        DataFileError: the file cannot be written, or cannot hold the model's state.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed once
+    from safetensors.torch import save_file  # noqa: PLC0415 - as above
+
+    tensors: dict[str, Tensor] = {}
+    places: set[Place] = set()
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise DataFileError(
+                f"{path} cannot hold the model's {name!r}, a {type(value).__name__}: expected tensors alone. "
+                "Make it a buffer, or save it yourself"
+            )
+        if _place(value) not in places:
+            tensors[name] = _alone(value)
+        places.add(_place(value))
+    with atomic_write(path) as part:
+        try:
+            save_file(
+                tensors, str(part), metadata={"format": "pt"}
+            )  # the mark by which other readers know torch's layout
+        except SafetensorError as error:  # its own word for a full disk
+            raise OSError(str(error)) from error
+
+
+def _place(tensor: Tensor) -> Place:
+    """Two names of one tensor have this in common."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride()
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """The tensor on the CPU, in order, and not as a part of a larger one."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Put a file's weights into a model, which is not touched unless all fit.
+
+    Args:
+        model: built as the one that was saved; on any device.
+        path: the file, or the run's folder that holds it.
+
+    Raises:
+        RunFolderError: the file is missing or damaged, or its names or shapes are not the model's.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed once
+    from safetensors.torch import load_file  # noqa: PLC0415 - as above
+
+    file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+    try:
+        saved: dict[str, Tensor] = load_file(str(file))
+    except FileNotFoundError as error:
+        raise RunFolderError(
+            f"{file} is not there: a run writes its weights at the end, and none if it failed"
+        ) from error
+    except (SafetensorError, OSError) as error:
+        raise RunFolderError(
+            f"{file} is damaged: {error}. Expected the weights that a run wrote; train again"
+        ) from error
+    misfit = "; ".join(_misfits(model, saved))
+    if misfit:
+        raise RunFolderError(f"{file} does not fit the model: {misfit}. Build the model with the run's own settings")
+    model.load_state_dict(saved, strict=False)
+
+
+def _misfits(model: nn.Module, saved: dict[str, Tensor]) -> Iterable[str]:
+    """What in a file is not as the model has it."""
+    state = model.state_dict()
+    kept = {_place(state[name]) for name in saved if name in state}
+    missing = [name for name in state if name not in saved and _place(state[name]) not in kept]
+    unexpected = [name for name in saved if name not in state]
+    other_shape = [
+        f"{name} {tuple(value.shape)} for {tuple(state[name].shape)}"
+        for name, value in saved.items()
+        if name in state and value.shape != state[name].shape
+    ]
+    found = [("it lacks", missing), ("it has in excess", unexpected), ("it has in another shape", other_shape)]
+    for what, names in found:
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            yield f"{what} {', '.join(names[:NAMED])}{more}"

@@ -1,0 +1,31 @@
+"""A line per epoch where there is no terminal."""
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+import fourstep as fs
+
+
+def test_there_is_one_line_per_epoch_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    """Output that is no terminal gets the numbers of each epoch on a line of their own, in the history's order."""
+    data = fs.data.from_arrays(*fs.data.synthetic_blobs(60), batch_size=20, test=0.5)
+    model = nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    run = fs.fit(
+        model, data, nn.CrossEntropyLoss(), optimizer, epochs=3, metrics={"accuracy": fs.accuracy}, log_every=1
+    )
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(lines) == 3
+    rows = [row for row in run.history if row["epoch"] in (1, 2, 3)]
+    for number, (line, row) in enumerate(zip(lines, rows, strict=True), start=1):
+        parts = line.split("  ")
+        assert parts[0] == f"epoch {number}/3"
+        assert [part.rsplit(" ", 1)[0] for part in parts[1:-1]] == [
+            *("train loss", "train accuracy", "test loss", "test accuracy")
+        ]
+        assert float(parts[4].rsplit(" ", 1)[1]) == pytest.approx(row["test/accuracy"], rel=5e-3)
+        assert re.fullmatch(r"[\d,.]+ examples/s", parts[-1])

@@ -179,7 +179,10 @@ def test_a_metric_of_ones_own_and_torchmetrics_stand_beside_each_other(classific
     inputs, targets = classification
     model = nn.Linear(4, 3)
     metric = torchmetrics.classification.MulticlassF1Score(num_classes=3)
-    metrics: dict[str, Metric] = {"margin": lambda outputs, _: outputs.max(1).values - outputs.min(1).values, "f1": metric}
+    metrics: dict[str, Metric] = {
+        "margin": lambda outputs, _: outputs.max(1).values - outputs.min(1).values,
+        "f1": metric,
+    }
     found = fs.evaluate(model, fs.Batches(inputs, targets, batch_size=30), metrics=metrics)
     outputs = model(inputs).detach()
 
@@ -191,7 +194,10 @@ def test_splits_do_not_share_a_metric_s_state(classification: tuple[Tensor, Tens
     """Evaluating in the middle of an epoch leaves the training numbers alone."""
     model = nn.Linear(4, 3)
     data = fs.data.from_arrays(*classification, batch_size=20, test=0.4)
-    metrics: dict[str, Metric] = {"mine": fs.accuracy, "theirs": torchmetrics.classification.MulticlassAccuracy(3, average="micro")}
+    metrics: dict[str, Metric] = {
+        "mine": fs.accuracy,
+        "theirs": torchmetrics.classification.MulticlassAccuracy(3, average="micro"),
+    }
     run = fs.Run(model, torch.optim.SGD(model.parameters(), lr=0.1), data, metrics=metrics, show="none")
     for epoch in run.epochs(2):
         for inputs, targets in epoch:

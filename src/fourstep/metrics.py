@@ -171,9 +171,7 @@ class Meters:
         for metric in self.stateful.values():
             if isinstance(metric, nn.Module):
                 metric.to(device)
-        self.functions = {
-            name: metric for name, metric in metrics.items() if not isinstance(metric, StatefulMetric)
-        }
+        self.functions = {name: metric for name, metric in metrics.items() if not isinstance(metric, StatefulMetric)}
         self.means = {name: Mean() for name in ("loss", *self.functions)}
         self.reset()
 

@@ -33,11 +33,13 @@ class StepResult:
 
 def four_steps(model: nn.Module, loss_fn: LossFn, optimizer: Optimizer, inputs: Any, targets: Any) -> Tensor:
     """One update, with nothing added. Returns the loss before it, detached."""
-    outputs = model(inputs)  # 1. forward:  predict, and measure the loss
+    # fmt: off
+    outputs = model(inputs)                 # 1. forward:  predict, and measure the loss
     loss = loss_fn(outputs, targets)
-    optimizer.zero_grad()  # 2. clear:    forget the last gradients
-    loss.backward()  # 3. backward: compute the new ones
-    optimizer.step()  # 4. update:   change the weights
+    optimizer.zero_grad()                   # 2. clear:    forget the last gradients
+    loss.backward()                         # 3. backward: compute the new ones
+    optimizer.step()                        # 4. update:   change the weights
+    # fmt: on
     return loss.detach()
 
 

@@ -190,9 +190,7 @@ def test_a_loss_that_is_not_finite_stops_training(bad: float) -> None:
     inputs[34] = bad
     net = nn.Linear(2, 1)
     batches = d2l.load_array((inputs, targets), 10, is_train=False)
-    said = (
-        "the training loss became NaN or infinite in batch 4 of epoch 1 with lr 0.01: use a smaller lr"
-    )
+    said = "the training loss became NaN or infinite in batch 4 of epoch 1 with lr 0.01: use a smaller lr"
     with pytest.raises(NonFiniteError, match=said):
         d2l.train_ch3(net, batches, batches, nn.MSELoss(), 2, torch.optim.SGD(net.parameters(), lr=0.01))
     net = nn.Linear(2, 1)

@@ -1,5 +1,7 @@
 """`fourstep train`."""
 
+import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,14 +99,11 @@ def closing_lines(run: Run, recipe: Recipe, folder: Path) -> str:
         )
     ends = [row for row in run.history if float(row["epoch"]).is_integer()]
     speed = len(ends) / sum(1 / row["examples_per_second"] for row in ends)
-    next_step = (
-        f"next:   fourstep train {recipe.model} --data fashion-mnist"
-        if recipe.data == "digits"
-        else f"next:   fourstep predict {folder}"
-    )
+    program = "fourstep" if shutil.which("fourstep") else sys.argv[0]  # .venv/bin/fourstep, as the Makefile calls it
+    go_on = f"train {recipe.model} --data fashion-mnist" if recipe.data == "digits" else f"predict {folder}"
     return (
         f"{numbers}\n{speed:.1f} examples/sec on {run.device}, data loading included\n"
-        f"curves: {folder / 'curves.svg'}\nrun:    {folder}\n{next_step}"
+        f"curves: {folder / 'curves.svg'}\nrun:    {folder}\nnext:   {program} {go_on}"
     )
 
 

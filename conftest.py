@@ -6,7 +6,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import matplotlib as mpl
+import pytest
 from sybil import Sybil
+from sybil.integration.pytest import SybilItem
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 PAGES = ["README.md", "README.zh-CN.md", "docs/*.md"]
@@ -37,3 +39,11 @@ def teardown_page(namespace: dict[str, Any]) -> None:
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()], patterns=PAGES, setup=setup_page, teardown=teardown_page
 ).pytest()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the pages first and each from top to bottom, however the tests are shuffled: a block needs those above it."""
+    blocks = [item for item in items if isinstance(item, SybilItem)]
+    blocks.sort(key=lambda item: (item.path, item.example.line))
+    items[:] = blocks + [item for item in items if not isinstance(item, SybilItem)]

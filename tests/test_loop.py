@@ -299,13 +299,14 @@ def test_an_error_in_the_users_loop_ends_the_run_cleanly(make_model: Build, clas
 
 
 def test_the_optimizers_state_moves_with_the_model(classification: Classification) -> None:
-    """What an optimizer remembers is moved to the run's device."""
+    """What an optimizer remembers is moved to the run's device; Adam's step count stays where torch wants it."""
     model = nn.Linear(4, 3)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     fs.four_steps(model, nn.CrossEntropyLoss(), optimizer, *classification)
     fs.Run(model, optimizer, data_of(classification), device="meta", show="none")
 
-    assert {state["momentum_buffer"].device.type for state in optimizer.state.values()} == {"meta"}
+    assert {state["exp_avg"].device.type for state in optimizer.state.values()} == {"meta"}
+    assert {state["step"].device.type for state in optimizer.state.values()} == {"cpu"}
 
 
 @pytest.mark.usefixtures("unchecked_types")

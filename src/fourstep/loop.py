@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import device, nn
+import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from fourstep.data.batches import as_data
-from fourstep.device import pick_device, to_device
+from fourstep.device import pick_device
 from fourstep.epoch import Epoch
 from fourstep.errors import FourstepWarning, check_count
 from fourstep.events import Announcer, Hook, Stop
@@ -38,7 +39,12 @@ def fit(
     accumulate: int = 1,
     max_grad_norm: float | None = None,
     amp: MixedPrecision = OFF,
-    **run_options: Any,
+    folder: str | Path | None = None,
+    device: str | torch.device = "auto",
+    hooks: Sequence[Hook] = (),
+    log_every: int | None = None,
+    show: Show = "auto",
+    settings: Mapping[str, Any] | None = None,
 ) -> "Run":
     """Train a model. These few lines are the whole of it: copy them out and change them.
 
@@ -53,7 +59,12 @@ def fit(
         accumulate: batches per update, 1 or more.
         max_grad_norm: clip the gradients to this joint 2-norm.
         amp: the forward's number format; see `fourstep.scale.mixed_precision`.
-        run_options: what else `Run` takes: `folder`, `device`, `hooks`, `log_every`, `show`, `settings`.
+        folder: where to keep the run; as for the rest, see `Run`.
+        device: where to train.
+        hooks: who is told.
+        log_every: updates between rows of running numbers.
+        show: what is seen meanwhile.
+        settings: what else is written down.
 
     Returns:
         The finished run: `run.history`, `run.plot(path)`, `run.model`.
@@ -61,7 +72,18 @@ def fit(
     Raises:
         FourstepError: what `Run`, its epochs and `train_step` raise.
     """
-    run = Run(model, optimizer, data, metrics=metrics, **run_options)
+    run = Run(
+        model,
+        optimizer,
+        data,
+        metrics=metrics,
+        folder=folder,
+        device=device,
+        hooks=hooks,
+        log_every=log_every,
+        show=show,
+        settings=settings,
+    )
     if isinstance(loss_fn, nn.Module):
         loss_fn.to(run.device)  # class weights
     for epoch in run.epochs(epochs):
@@ -103,7 +125,7 @@ class Run:
         *,
         metrics: Mapping[str, Metric] | None = None,
         folder: str | Path | None = None,
-        device: str | device = "auto",
+        device: str | torch.device = "auto",
         hooks: Sequence[Hook] = (),
         log_every: int | None = None,
         show: Show = "auto",
@@ -113,8 +135,8 @@ class Run:
         self.device = pick_device(device)
         self.model = model.to(self.device)
         self.optimizer = optimizer
-        for parameter, state in optimizer.state.items():
-            optimizer.state[parameter] = to_device(state, self.device)
+        if optimizer.state:
+            optimizer.load_state_dict(optimizer.state_dict())  # torch's own way to put each part of it where it belongs
         self.data = as_data(data).to(self.device)
         self.metrics = dict(metrics or {})
         self.recorder = Recorder(self.metrics, self.device)

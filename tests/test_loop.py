@@ -298,15 +298,31 @@ def test_an_error_in_the_users_loop_ends_the_run_cleanly(make_model: Build, clas
     assert kinds[-1] == "end"
 
 
+@pytest.mark.gpu
 def test_the_optimizers_state_moves_with_the_model(classification: Classification) -> None:
     """What an optimizer remembers is moved to the run's device; Adam's step count stays where torch wants it."""
     model = nn.Linear(4, 3)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     fs.four_steps(model, nn.CrossEntropyLoss(), optimizer, *classification)
-    fs.Run(model, optimizer, data_of(classification), device="meta", show="none")
+    run = fs.Run(model, optimizer, data_of(classification), show="none")
+    fs.four_steps(model, nn.CrossEntropyLoss(), optimizer, *next(iter(run.data.train)))
 
-    assert {state["exp_avg"].device.type for state in optimizer.state.values()} == {"meta"}
+    assert {state["exp_avg"].device.type for state in optimizer.state.values()} == {run.device.type}
     assert {state["step"].device.type for state in optimizer.state.values()} == {"cpu"}
+
+
+def test_an_optimizer_that_has_trained_goes_on_as_it_was(make_model: Build, classification: Classification) -> None:
+    """Its momentum is kept when a run takes it over: two runs of one epoch are one of two."""
+    found = []
+    for parts in ((1, 1), (2,)):
+        model = make_model()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        for epochs in parts:
+            data = fs.data.from_arrays(*classification, batch_size=32, shuffle=False)
+            fs.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=epochs, show="none")
+        found.append(torch.cat([weight.flatten() for weight in model.state_dict().values()]))
+
+    assert torch.equal(found[0], found[1])
 
 
 @pytest.mark.usefixtures("unchecked_types")

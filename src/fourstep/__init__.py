@@ -10,6 +10,7 @@
 `fourstep.d2l` has the names of *Dive into Deep Learning*.
 """
 
+from fourstep import d2l as d2l
 from fourstep import data as data
 from fourstep import models as models
 from fourstep import scale as scale

@@ -16,7 +16,7 @@ Every message is one line: what was wrong with its value, what was expected, how
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, SupportsIndex
 
 
 class FourstepError(Exception):
@@ -34,7 +34,7 @@ class UnknownNameError(ConfigError):
     def of(cls, kind: str, name: str, known: Iterable[str]) -> "UnknownNameError":
         """The error for `name`, with the nearest of the `known` names, or all of them where none is near."""
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
         return cls(f"unknown {kind} {name!r}: {hint}")
 
@@ -82,5 +82,5 @@ def check_count(name: str, count: Any) -> None:
     Raises:
         ConfigError: it is not.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if isinstance(count, bool) or not isinstance(count, SupportsIndex) or count.__index__() < 1:
         raise ConfigError(f"{name} {count!r}: expected a whole number of 1 or more")

@@ -221,3 +221,78 @@ def test_no_step_waits_for_the_device(make_model: MakeModel, classification: Pai
         torch.cuda.set_sync_debug_mode("default")
         waits.append(len(caught))
     assert waits[0] == waits[1]
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(reduction="none"), nn.BCEWithLogitsLoss(reduction="none")])
+def test_a_column_of_values_trains_against_yes_and_no(loss: nn.Module) -> None:
+    """One output per sample against labels 0 and 1: the loss counts, whatever `accuracy` thinks of such outputs."""
+    inputs = torch.randn(40, 3)
+    labels = (inputs[:, :1] > 0).float()
+    net = nn.Linear(3, 1)
+    first, _ = d2l.train_epoch_ch3(
+        net, d2l.load_array((inputs, labels), 8), loss, torch.optim.SGD(net.parameters(), 0.1)
+    )
+    for _ in range(5):
+        last, _ = d2l.train_epoch_ch3(
+            net, d2l.load_array((inputs, labels), 8), loss, torch.optim.SGD(net.parameters(), 0.1)
+        )
+
+    assert last < first
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_ignored_targets_and_class_weights_give_the_loss_s_own_mean(reduction: str) -> None:
+    """The same number for every reduction: the mean that `reduction="mean"` has over all samples at once."""
+    inputs, targets = torch.randn(30, 4), torch.randint(3, (30,))
+    targets[::4] = -100
+    weight = torch.tensor([1.0, 4.0, 0.5])
+    net = nn.Linear(4, 3)
+    expected = nn.functional.cross_entropy(net(inputs), targets, weight).item()
+    loss = nn.CrossEntropyLoss(weight, reduction=reduction)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FourstepWarning)
+        found, _ = d2l.train_epoch_ch3(
+            net, d2l.load_array((inputs, targets), 16), loss, torch.optim.SGD(net.parameters(), lr=0.0)
+        )
+
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert d2l.evaluate_loss(net, d2l.load_array((inputs, targets), 16), loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_net_is_in_training_mode_while_it_trains(classification: Pair) -> None:
+    """A net left in evaluation mode is put in training mode: its dropout is on."""
+    modes: list[bool] = []
+    net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3)).eval()
+    net[1].register_forward_hook(lambda module, *_: modes.append(module.training))
+    d2l.train_epoch_ch3(
+        net, d2l.load_array(classification, 50), nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.1)
+    )
+
+    assert modes == [True, True]
+
+
+@pytest.mark.filterwarnings("ignore::fourstep.errors.FourstepWarning")
+def test_the_chart_has_a_point_per_epoch_on_three_named_curves(
+    make_model: MakeModel, classification: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Train loss, train accuracy and test accuracy over epochs 1 to 3, with the book's limits."""
+    animators: list[d2l.Animator] = []
+
+    class Watched(d2l.Animator):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            animators.append(self)
+
+    monkeypatch.setattr("fourstep.d2l.chapter3.Animator", Watched)
+    net = make_model()
+    batches = d2l.load_array(classification, 25)
+    result = d2l.train_ch3(net, batches, batches, nn.CrossEntropyLoss(), 3, torch.optim.SGD(net.parameters(), lr=0.1))
+    (animator,) = animators
+    axes, legend = animator.axes[0], animator.axes[0].get_legend()
+
+    assert animator.X == [[1, 2, 3]] * 3
+    assert animator.Y is not None
+    assert [values[-1] for values in animator.Y] == list(result)
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["train loss", "train acc", "test acc"]
+    assert (axes.get_xlim(), axes.get_ylim(), axes.get_xlabel()) == ((1, 3), (0.3, 0.9), "epoch")

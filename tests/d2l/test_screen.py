@@ -29,6 +29,11 @@ raise ValueError("stopped")
 import torch
 axes = d2l.show_images(torch.rand(2, 4, 4), 1, 2)
 """,
+    """
+animator.add(3, (9,))
+animator.axes[0].get_lines()[0].set_gid("curve")
+animator.add(4, (16,))
+""",
 ]
 
 
@@ -53,7 +58,7 @@ def test_a_notebook_shows_one_picture_that_grows(monkeypatch: pytest.MonkeyPatch
     nbclient = pytest.importorskip("nbclient")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in NOTEBOOK])
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True).execute()
-    growing, failing, grid = notebook.cells
+    growing, failing, grid, later = notebook.cells
 
     printed = "".join(output.text for output in growing.outputs if output.output_type == "stream")
     assert printed == "before\nafter\n"
@@ -61,6 +66,7 @@ def test_a_notebook_shows_one_picture_that_grows(monkeypatch: pytest.MonkeyPatch
     assert [points(svg) for svg in pictures(failing)] == [3]
     assert [output.ename for output in failing.outputs if output.output_type == "error"] == ["ValueError"]
     assert len(pictures(grid)) == 1
+    assert [points(svg) for svg in pictures(later)] == [5], "a later cell gets a picture of its own"
     assert "<Figure" not in "".join(output.get("data", {}).get("text/plain", "") for output in growing.outputs)
 
 

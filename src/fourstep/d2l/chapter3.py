@@ -69,7 +69,7 @@ def _train_epoch(
         outputs = net(inputs)
         value = call_loss(loss, outputs, targets)
         is_sum = sums_items(value, loss)
-        items = count_items(None if value.dim() else loss, targets)
+        items = count_items(loss, targets)
         if number == 0:
             _warn_of_reduction(value, updater, is_sum=is_sum)
         if isinstance(updater, Optimizer):
@@ -125,6 +125,7 @@ def train_ch3(
 
     Returns:
         The last epoch's numbers. The book asserts that they are good; here a warning says where they are not.
+        The curves are matplotlib's current figure outside a notebook: `d2l.plt.savefig("curves.svg")` keeps them.
 
     Raises:
         ConfigError: `num_epochs` is below 1.

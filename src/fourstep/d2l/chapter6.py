@@ -45,7 +45,8 @@ def train_ch6(
         init: False keeps the net's weights, to train on.
 
     Returns:
-        The last epoch's numbers.
+        The last epoch's numbers. The curves are matplotlib's current figure outside a notebook:
+        `d2l.plt.savefig("curves.svg")` keeps them.
 
     Raises:
         ConfigError: `num_epochs` is below 1, or net is no `nn.Module`.

@@ -36,21 +36,21 @@ def accuracy(y_hat: Shaped[Tensor, "..."], y: Shaped[Tensor, "..."]) -> float:
     >>> accuracy(torch.tensor([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]]), torch.tensor([0, 2]))
     1.0
     """
-    return float(is_right(y_hat, y).sum())
+    right = is_right(y_hat, y)
+    if right.shape == y_hat.shape:
+        _check_indices(y_hat, y)
+    return float(right.sum())
 
 
 def is_right(y_hat: Shaped[Tensor, "..."], y: Shaped[Tensor, "..."]) -> Bool[Tensor, "..."]:
     """Which predictions are right, in the shape of `y`; `accuracy` says what the arguments are."""
-    scores = y_hat.dim() > 1 and y_hat.shape[1] > 1
-    predicted = y_hat.argmax(dim=1) if scores else y_hat
+    predicted = y_hat.argmax(dim=1) if y_hat.dim() > 1 and y_hat.shape[1] > 1 else y_hat
     if predicted.shape != y.shape:
         raise ShapeError(
             f"y_hat has shape {tuple(y_hat.shape)}, its predictions {tuple(predicted.shape)}, but y {tuple(y.shape)}: "
             f"expected the predictions' shape. {_mend(y_hat, predicted, y)}"
         )
-    if not scores:
-        _check_indices(predicted, y)
-    return predicted.type(y.dtype) == y
+    return predicted == y
 
 
 def _mend(y_hat: Tensor, predicted: Tensor, y: Tensor) -> str:
@@ -143,10 +143,13 @@ def evaluate_accuracy_gpu(
 
 
 def _share_of_right(net: Callable[..., Any], data_iter: Iterable[Any], device: torch.device | None) -> float:
-    meters = Meters({"accuracy": is_right})
+    meters, checked = Meters({"accuracy": is_right}), False
     with evaluating(net), torch.no_grad():
         for inputs, targets in batches_on(data_iter, device):
-            meters.add_outputs(net(inputs), targets)
+            outputs = net(inputs)
+            if not checked:
+                checked = accuracy(outputs, targets) >= 0  # refuses what is no class index; waits for the device once
+            meters.add_outputs(outputs, targets)
     return meters.compute()["accuracy"]
 
 
@@ -172,7 +175,7 @@ def evaluate_loss(net: Callable[..., Any], data_iter: Iterable[Any], loss: LossF
             truth = as_shaped(targets, outputs) if targets.numel() == outputs.numel() else targets
             value = call_loss(loss, outputs, truth)
             is_sum = returns_sum(loss, outputs, truth) if is_sum is None else is_sum
-            items = value.numel() if value.dim() else count_items(loss, truth)
+            items = count_items(loss, truth)
             meters.means["loss"].add(total_loss(value, items, is_sum=is_sum), items)
     return meters.compute()["loss"]
 

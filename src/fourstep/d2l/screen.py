@@ -63,6 +63,7 @@ class Screen:
         # in a notebook not pyplot's, which would show it a second time below the cell
         self.figure = open_figure(figsize) if self._shell is None else Figure(figsize=figsize, layout="constrained")
         self._handle: Any = None
+        self._cell = 0  # the run of a cell under which the picture stands
         self._due = 0.0
         self._is_waiting = False
         if self._window:
@@ -72,6 +73,12 @@ class Screen:
         """Show the figure as it is now, unless it was shown a moment ago."""
         if self._shell is None and not self._window:
             return
+        if self._shell is not None and self._cell != self._shell.execution_count:
+            self._cell = self._shell.execution_count
+            self._handle, self._due = (
+                None,
+                0.0,
+            )  # the picture went with its cell's output: this cell gets one of its own
         started = perf_counter()
         if started < self._due:
             self._wait()

@@ -73,7 +73,7 @@ class Batches:
         self.drop_last = drop_last
         self.prepare = prepare
         self.order = order or (seeded_order(len(inputs), seed) if shuffle else in_order)
-        self._position = (0, 0)
+        self._position = [0, 0]  # epoch and batch of the next pass; a copy on another device shares it
         if len(self) == 0:
             raise DataError(
                 f"no batch: {len(inputs)} samples are fewer than batch_size {batch_size} and drop_last leaves out the "
@@ -99,11 +99,11 @@ class Batches:
             raise ConfigError(
                 f"epoch {epoch}, batch {batch}: expected an epoch of 0 or more, and a batch in 0..{len(self)}"
             )
-        self._position = (epoch, batch)
+        self._position[:] = epoch, batch
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         epoch, batch = self._position
-        self._position = (epoch + 1, 0)
+        self._position[:] = epoch + 1, 0
         indices = self.order(epoch)
         if indices is None:
             return self._slices(batch)

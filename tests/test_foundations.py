@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import fourstep as fs
 from fourstep import errors
-from fourstep.device import batch_length, synchronize, to_device
+from fourstep.device import synchronize, to_device
+from fourstep.nesting import batch_length
 from fourstep.seed import derive_seed, make_generator
 
 
@@ -75,9 +76,9 @@ def test_seed_everything_reaches_python_numpy_and_torch() -> None:
 
 def test_negative_seeds_are_refused() -> None:
     """The error names the seed."""
-    with pytest.raises(fs.ConfigError, match="seed -1 is negative: expected 0 or more"):
+    with pytest.raises(fs.ConfigError, match="seed -1: expected a whole number in"):
         fs.seed_everything(-1)
-    with pytest.raises(fs.ConfigError, match="seed -1 for order"):
+    with pytest.raises(fs.ConfigError, match="seed -1: expected a whole number in"):
         derive_seed(-1, "order", 0)
 
 

@@ -1,15 +1,19 @@
 """The loop: `fit`, the hand-written loop over `Run`, and plain torch are the same run."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import pytest
 import torch
+import torchmetrics
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
+from fourstep.metrics import Metric
 
 Build = Callable[[], nn.Module]
 Classification = tuple[Tensor, Tensor]
@@ -335,6 +339,14 @@ def test_an_optimizer_that_has_trained_goes_on_as_it_was(make_model: Build, clas
         ({"device": "tpu"}, "'tpu' is not a device: expected one of cpu"),
         ({"metrics": {"loss": fs.accuracy}}, "a metric is named 'loss'"),
         ({"metrics": {"accuracy": 3}}, "metric 'accuracy' is a int: expected a function"),
+        ({"metrics": fs.accuracy}, "metrics is a function: expected a dictionary"),
+        ({"metrics": {"f1": torchmetrics.F1Score}}, "metric 'f1' is the class F1Score: expected an object"),
+        ({"hooks": print}, "hooks is a builtin_function_or_method: expected a list"),
+        ({"optimizer": torch.optim.SGD}, "optimizer is the class SGD: expected one such as"),
+        ({"loss_fn": nn.CrossEntropyLoss}, "loss_fn is the class CrossEntropyLoss: expected one such as"),
+        ({"amp": "bf16"}, "amp is a str: expected fourstep.scale.mixed_precision"),
+        ({"model": nn.Linear}, "model is the class Linear: expected a torch"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm -1.0: expected a norm above 0"),
         ({"metrics": {"mean": lambda outputs, _: outputs.mean()}}, "metric 'mean' returned tensor"),
         ({"data": 5}, "data is a int: expected fourstep.Data, or an iterable"),
         ({"data": [torch.zeros(3, 4)]}, r"a batch is a Tensor: expected a pair \(inputs, targets\)"),
@@ -347,8 +359,125 @@ def test_wrong_arguments_are_refused_in_one_line(
 ) -> None:
     """Each mistake has its own message."""
     model = make_model()
-    arguments: dict[str, object] = {"data": data_of(classification), "epochs": 1, "show": "none", **change}
+    arguments: dict[str, Any] = {
+        "model": model,
+        "data": data_of(classification),
+        "loss_fn": nn.CrossEntropyLoss(),
+        "optimizer": sgd(model),
+        "epochs": 1,
+        "show": "none",
+        **change,
+    }
     with pytest.raises(fs.FourstepError, match=message) as caught:
-        fs.fit(model, loss_fn=nn.CrossEntropyLoss(), optimizer=sgd(model), **arguments)  # type: ignore[arg-type]  # wrong on purpose
+        fs.fit(**arguments)
 
     assert "\n" not in str(caught.value)
+
+
+def train_by_hand(run: fs.Run, epoch: Iterable[tuple[Tensor, Tensor]]) -> Iterator[int]:
+    """The four steps over an epoch, yielding after each."""
+    for number, (inputs, targets) in enumerate(epoch, start=1):
+        outputs = run.model(inputs)
+        loss = nn.functional.cross_entropy(outputs, targets)
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.optimizer.step()
+        epoch.record(loss, outputs, targets)  # type: ignore[attr-defined]  # an Epoch
+        yield number
+
+
+def test_leaving_the_run_by_break_keeps_the_epoch_so_far(make_model: Build, classification: Classification) -> None:
+    """Whole epochs count, and part of one is a row with its fraction and the numbers of all its batches."""
+    model = make_model()
+    data = fs.data.from_arrays(*classification, batch_size=10)
+    run = fs.Run(model, sgd(model), data, log_every=2, show="none")
+    for epoch in run.epochs(5):
+        for number in train_by_hand(run, epoch):
+            if epoch.number == 2 and number == 4:
+                break
+        if epoch.number == 2:
+            break
+
+    assert run.epochs_done == 1
+    assert run.history.rows[-1]["epoch"] == pytest.approx(1.3)  # the fourth step's end was not waited for
+
+
+def test_a_nan_after_the_last_row_is_seen(make_model: Build, classification: Classification) -> None:
+    """What was recorded since a row is read at the epoch's end, however the loop over its batches was left."""
+    inputs, targets = classification
+    inputs = inputs.clone()
+    inputs[35] = math.nan
+    model = make_model()
+    data = fs.data.from_arrays(inputs, targets, batch_size=10, shuffle=False)
+    run = fs.Run(model, sgd(model), data, log_every=2, show="none")
+
+    def train() -> None:
+        for epoch in run.epochs(2):
+            for number in train_by_hand(run, epoch):
+                if number == 4:
+                    break
+
+    with pytest.raises(fs.NonFiniteError, match="batch 4 of epoch 1"):
+        train()
+
+
+def test_a_run_that_fails_before_its_first_step_leaves_no_folder(
+    make_model: Build, classification: Classification, tmp_path: Path
+) -> None:
+    """So that the mended script can run again into the same folder."""
+    wrong = fs.data.from_arrays(classification[0], classification[1] + 5, batch_size=10)
+    for data, epochs in ((wrong, 1), (data_of(classification), 0), (data_of(classification), 1)):
+        model = make_model()
+        arguments: dict[str, Any] = {"epochs": epochs, "folder": tmp_path / "run", "show": "none"}
+        if epochs and data is not wrong:
+            fs.fit(model, data, nn.CrossEntropyLoss(), sgd(model), **arguments)
+        else:
+            with pytest.raises(fs.FourstepError):
+                fs.fit(model, data, nn.CrossEntropyLoss(), sgd(model), **arguments)
+            assert not (tmp_path / "run").exists()
+
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_every_epoch_has_an_order_of_its_own_that_repeats(make_model: Build, classification: Classification) -> None:
+    """Epoch n sees the same batches in every run, whatever was taken from the data before."""
+    data = data_of(classification)
+    next(iter(data.train))
+    seen = []
+    for _ in range(2):
+        model = make_model()
+        run = fs.Run(model, sgd(model), data, show="none")
+        seen.append([torch.cat([targets for _, targets in epoch]).tolist() for epoch in run.epochs(2)])
+
+    assert seen[0] == seen[1]
+    assert seen[0][0] != seen[0][1]
+
+
+def test_speed_is_examples_by_the_clock(make_model: Build, classification: Classification) -> None:
+    """`examples_per_second` is the epoch's samples by the time its loop took."""
+    model = make_model()
+    data = fs.data.from_arrays(*classification, batch_size=10)
+    run = fs.Run(model, sgd(model), data, show="none")
+    for epoch in run.epochs(1):
+        started = perf_counter()
+        for _ in epoch:
+            pass
+        seconds = perf_counter() - started
+    speed = run.history.rows[0]["examples_per_second"]
+
+    assert 100 / seconds <= speed <= 1.2 * 100 / seconds
+
+
+def test_metrics_begin_anew_in_every_epoch(make_model: Build, classification: Classification) -> None:
+    """Torchmetrics' state of one epoch is not in the next."""
+    model = make_model()
+    data = fs.data.from_arrays(*classification, batch_size=20)
+    metrics: dict[str, Metric] = {
+        "mine": fs.accuracy,
+        "theirs": torchmetrics.classification.MulticlassAccuracy(3, average="micro"),
+    }
+    run = fs.fit(model, data, nn.CrossEntropyLoss(), sgd(model, 1.0), epochs=3, metrics=metrics, show="none")
+
+    assert len({row["train/mine"] for row in run.history}) > 1
+    for row in run.history:
+        assert row["train/mine"] == pytest.approx(row["train/theirs"], rel=1e-6)

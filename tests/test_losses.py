@@ -1,11 +1,12 @@
 """What a loss function's number stands for, and what is wrong with a batch that it refuses."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import fourstep as fs
-from fourstep.losses import call_loss, check_shapes, count_items, sums_items
+from fourstep.losses import LossFn, call_loss, check_shapes, count_items, is_sum, returns_sum
 
 LOGITS = torch.zeros(4, 3)
 
@@ -30,26 +31,113 @@ def test_items_are_those_the_mean_is_over(loss_fn: nn.Module | None, targets: ob
     assert float(count_items(loss_fn, targets)) == items
 
 
+def ce(outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+    """Cross-entropy as a plain function."""
+    return nn.functional.cross_entropy(outputs, targets, reduction=reduction)
+
+
 @pytest.mark.parametrize(
-    ("loss", "expected"),
+    ("loss_fn", "expected"),
     [
         (nn.CrossEntropyLoss(reduction="sum"), True),
         (nn.CrossEntropyLoss(), False),
         (nn.CrossEntropyLoss(reduction="none"), False),
-        (lambda a, b: nn.functional.cross_entropy(a, b, reduction="sum"), True),
         (nn.functional.cross_entropy, False),
-        (lambda a, b: nn.functional.nll_loss(a.log_softmax(1), b, reduction="sum"), True),
-        (lambda a, b: nn.functional.cross_entropy(a, b, reduction="none").sum(), True),
-        (lambda a, b: nn.functional.cross_entropy(a, b, reduction="none").sum() / len(b), False),
-        (lambda a, b: nn.functional.cross_entropy(a, b) + 0.1 * (a**2).mean(), False),
+        (lambda a, b: ce(a, b, "sum"), True),
+        (lambda a, b: ce(a, b, "none").sum(), True),
+        (lambda a, b: ce(a, b, "sum") / 2, True),
+        (lambda a, b: ce(a, b, "sum") + a.pow(2).sum(), True),
+        (lambda a, b: ce(a, b, "none").double().sum().float(), True),
+        (lambda a, b: ce(a, b, "none").sum() / len(b), False),
+        (lambda a, b: ce(a, b) + 0.1 * (a**2).mean(), False),
+        (lambda a, b: (a - nn.functional.one_hot(b, 3)).pow(2).mean(0).sum(), False),
+        (lambda a, b: torch.stack([ce(a, b), ce(a, b)]).sum(), False),
+        (lambda a, b: torch.tensor(float(ce(a, b))), False),
     ],
 )
-def test_a_sum_is_known_by_what_made_it(loss: nn.Module, expected: bool) -> None:  # noqa: FBT001 - a case
-    """Modules say so; a function's result is known by its last operation, after the backward pass too."""
+def test_a_sum_over_items_is_known_from_a_mean(loss_fn: LossFn, expected: bool) -> None:  # noqa: FBT001 - a case
+    """Torch's modules say so; any other function is tried over the batch twice."""
+    outputs, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+    assert returns_sum(loss_fn, outputs, targets, loss_fn(outputs, targets)) is expected
+
+
+def test_a_function_is_tried_once() -> None:
+    """Not at every step, and not with a gradient."""
+    calls = []
+
+    def loss_fn(outputs: Tensor, targets: Tensor) -> Tensor:
+        calls.append(len(outputs))
+        return ce(outputs, targets, "sum")
+
+    model = nn.Linear(3, 3)
+    data = fs.data.from_arrays(torch.randn(12, 3), torch.randint(3, (12,)), batch_size=4)
+    fs.fit(model, data, loss_fn, torch.optim.SGD(model.parameters(), lr=0.1), epochs=2, show="none")
+
+    assert calls == [4, 8, 4, 4, 4, 4, 4]
+
+
+def test_sums_over_nested_outputs_are_known() -> None:
+    """Models that answer with tuples, losses that take them: train and evaluation agree on the mean."""
+
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 3)
+
+        def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+            return self.linear(inputs), inputs
+
+    def loss_fn(outputs: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
+        return ce(outputs[0], targets, "sum")
+
+    model = Pair()
+    inputs, targets = torch.randn(20, 3), torch.randint(3, (20,))
+    batches = fs.Batches(inputs, targets, batch_size=8)
+    expected = ce(model(inputs)[0], targets).item()
+    run = fs.fit(model, batches, loss_fn, torch.optim.SGD(model.parameters(), lr=0.0), epochs=1, show="none")
+
+    assert run.history.rows[0]["train/loss"] == pytest.approx(expected, rel=1e-5)
+    assert fs.evaluate(model, batches, loss_fn)["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda a, b: ce(a, b, "sum"), True),
+        (lambda a, b: ce(a, b, "none").sum(), True),
+        (ce, False),
+        (lambda a, b: (a - nn.functional.one_hot(b, 3)).pow(2).mean(0).sum(), False),
+    ],
+)
+def test_record_knows_a_plain_sum_by_what_made_it(loss: LossFn, expected: bool) -> None:  # noqa: FBT001 - a case
+    """Also after the backward pass."""
     value = loss(LOGITS.clone().requires_grad_(), torch.tensor([0, 1, 2, 0]))
-    assert sums_items(value, loss) is expected
-    value.sum().backward()
-    assert sums_items(value) is expected
+    assert is_sum(value, 4) is expected
+    value.backward()
+    assert is_sum(value, 4) is expected
+
+
+@pytest.mark.parametrize("targets", [["cat", "dog"], [None, None], [], np.zeros(2)])
+def test_targets_that_are_no_tensors_are_refused(targets: object) -> None:
+    """Texts, nothing, arrays: one line that says what to pass."""
+    with pytest.raises(fs.DataError, match=r"targets are a .*: expected a tensor, or tensors in a tuple"):
+        count_items(None, targets)
+
+
+def test_bytes_do_not_wrap_around_to_the_ignored_index() -> None:
+    """156 as a byte is -100; it is a class all the same."""
+    assert int(count_items(nn.CrossEntropyLoss(), torch.tensor([156, 0], dtype=torch.uint8))) == 2
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("kind", [nn.MultiLabelSoftMarginLoss, nn.MultiLabelMarginLoss])
+def test_losses_over_sets_of_labels_count_samples(kind: type[nn.Module], reduction: str) -> None:
+    """Their mean is over samples, not over the targets' elements."""
+    inputs, targets, model = torch.randn(10, 4), torch.randint(2, (10, 3)), nn.Linear(4, 3)
+    expected = kind()(model(inputs), targets).item()
+    batches = fs.Batches(inputs, targets, batch_size=4)
+
+    assert fs.evaluate(model, batches, kind(reduction=reduction))["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

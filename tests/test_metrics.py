@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import fourstep as fs
 from fourstep.losses import LossFn
-from fourstep.metrics import Mean, Meters, Metric
+from fourstep.meters import Mean, Meters
+from fourstep.metrics import Metric
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,12 +1,12 @@
 """Where the numbers live: pick a device, move a batch there, wait for it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from fourstep.errors import DeviceError
+from fourstep.nesting import map_tensors
 
 _BACKENDS = ("cuda", "xpu", "mps")  # in the order in which "auto" prefers them
 
@@ -61,24 +61,15 @@ def to_device(value: Any, device: torch.device) -> Any:
 
     What is not a tensor is passed through. Copies do not block the host where torch allows it.
     """
-    if isinstance(value, Tensor):
-        return value if value.device == device else value.to(device, non_blocking=True)
-    if isinstance(value, Mapping):
-        return {key: to_device(item, device) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        moved = [to_device(item, device) for item in value]
-        return moved if isinstance(value, list) else tuple(moved)
-    return value
+    if isinstance(value, PackedSequence):
+        moved: Any = value.to  # its types know no device
+        return moved(device=device)
+    return map_tensors(
+        lambda tensor: tensor if tensor.device == device else tensor.to(device, non_blocking=True), value
+    )
 
 
 def synchronize(device: torch.device) -> None:
     """Wait until `device` has done all that was asked of it, so that a clock read next tells the truth."""
     if device.type in _BACKENDS:
         getattr(torch, device.type).synchronize()
-
-
-def batch_length(batch: Any) -> int:
-    """How many samples a batch has: the length of the first tensor in it."""
-    while not isinstance(batch, Tensor):
-        batch = next(iter(batch.values() if isinstance(batch, Mapping) else batch))
-    return len(batch)

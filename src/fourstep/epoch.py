@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from fourstep.data.batches import Seekable, as_pair, num_batches
-from fourstep.device import batch_length, to_device
+from fourstep.device import to_device
 from fourstep.errors import ConfigError, DataError, check_count
 from fourstep.evaluation import evaluate
 from fourstep.events import Kind, Position
 from fourstep.losses import LossFn
+from fourstep.nesting import batch_length
 from fourstep.recording import non_finite_error
 from fourstep.step import Batch
 
@@ -32,7 +33,9 @@ class Epoch:
         self._batches = self._examples = 0
         self._started = perf_counter()
         self._seconds = 0.0  # of training, without evaluation
-        self._is_cut = False  # a hook stopped it before its last batch
+        self._is_passed = False  # all its batches were taken
+        self._is_cut = False  # it ends before its last batch: a hook stopped it, or the run's loop was left
+        self._is_closed = False
         run.recorder.start_epoch()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -48,21 +51,23 @@ class Epoch:
         """
         check_count("accumulate", size)
         run = self.run
-        self._started = perf_counter()
+        self._started, self._is_passed = perf_counter(), False
+        self._batches = self._examples = 0
         for group in self._groups(size):
             yield group
             run.step += 1
             self._batches += len(group)
             self._examples += sum(batch_length(targets) for _, targets in group)
             if self._is_row_due():
-                self._measure()
+                self._read()
                 self._add_row("row")
             elif run.announcer.is_tick_due():
                 run.announcer.tell("tick", self.position)
             if run.stopped:
                 self._is_cut = self._batches != num_batches(run.data.train)
                 break
-        self._measure()
+        self._read()  # waits for the device, so that the clock tells the truth
+        self._seconds, self._is_passed = perf_counter() - self._started, True
 
     def _groups(self, size: int) -> Iterator[list[Batch]]:
         source = self.run.data.train
@@ -77,13 +82,17 @@ class Epoch:
         if group:
             yield group
         if not self._batches:
-            raise DataError("the training data is empty: it yields no batch. Expected at least one; is drop_last on?")
+            raise DataError(
+                "the training data is empty: it yields no batch. Expected at least one. Is drop_last "
+                "on, or is it a generator that was used up?"
+            )
 
     def record(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
         """Add a batch to the epoch's loss and metrics; waits for nothing.
 
         Args:
-            loss: as the loss function gave it: a mean, a sum, or one value per item.
+            loss: as the loss function gave it: a mean, one value per item, or a sum by `reduction="sum"` or `.sum()`.
+                Of a sum that was scaled or added to others pass the mean.
             outputs: the model's answer.
             targets: the truth.
             items: how many items `loss` is the mean of, where it is not the mean of all targets (class weights,
@@ -119,11 +128,17 @@ class Epoch:
 
     def close(self) -> None:
         """Add the epoch's row; `Run.epochs` does it for you."""
-        if not self._seconds:  # the loop over the batches was left by `break`
-            self._measure()
+        self._is_closed = True
+        self._read()
         if not self._is_cut:
             self.run.epochs_done = self.number
         self._add_row("epoch")
+
+    def leave(self) -> None:
+        """Add the row of an epoch in which the run's loop was left; `Run.epochs` does it for you."""
+        if self._batches and not self._is_closed and not self.run.recorder.failed:
+            self._is_cut = not self._is_passed
+            self.close()
 
     @property
     def position(self) -> Position:
@@ -131,17 +146,16 @@ class Epoch:
         done, batches = float(self.run.epochs_done), num_batches(self.run.data.train)
         if done < self.number and batches:
             done += self._batches / batches
-        seconds = self._seconds or perf_counter() - self._started
+        seconds = self._seconds if self._is_passed else perf_counter() - self._started
         return {"epochs_done": done, "step": self.run.step, "examples_per_second": self._examples / seconds}
 
     def _is_row_due(self) -> bool:
         every = self.run.log_every
         return every is not None and self.run.step % every == 0 and self._batches != num_batches(self.run.data.train)
 
-    def _measure(self) -> None:
-        """Read the sums, which waits for the device, and then the clock."""
+    def _read(self) -> None:
+        """Read the sums, which waits for the device."""
         bad_batch = self.run.recorder.read()
-        self._seconds = perf_counter() - self._started
         if bad_batch is not None:
             raise non_finite_error(bad_batch, self.number, self.run.optimizer.param_groups[0].get("lr"))
 

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fourstep.data.batches import Prepare, as_pair, scale_bytes
+from fourstep.data.batches import Data, Prepare, as_pair, scale_bytes
 from fourstep.device import to_device
 from fourstep.errors import DataError, check_count
 from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
-from fourstep.metrics import Meters, Metric
+from fourstep.meters import Meters
+from fourstep.metrics import Metric
 
 
 @contextmanager
@@ -51,19 +52,20 @@ def evaluate(
     Raises:
         DataError: there is no batch, or a batch that the loss function or a metric refuses.
     """
+    if isinstance(batches, Data):
+        raise DataError("expected batches but got a Data with several splits: pass one of them, as data.test")
     device = device_of(model)
     meters = Meters(metrics, device)
-    is_sum: bool | None = None
     empty = True
-    with evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.no_grad():  # no inference mode: a model may keep tensors for training
         for batch in batches:
             inputs, targets = to_device(as_pair(batch), device)
             outputs = model(inputs)
             if loss_fn is not None:
                 loss = call_loss(loss_fn, outputs, targets)
-                is_sum = returns_sum(loss_fn, outputs, targets) if is_sum is None else is_sum
                 items = count_items(loss_fn, targets)
-                meters.add_loss(mean_loss(loss, items, is_sum=is_sum), items)
+                summed = returns_sum(loss_fn, outputs, targets, loss)
+                meters.add_loss(mean_loss(loss, items, is_sum=summed), items)
             meters.add_outputs(outputs, targets)
             empty = False
     if empty:
@@ -95,14 +97,14 @@ def predict(
     device = device_of(model)
     parts: Iterable[Any]
     if isinstance(inputs, Tensor):
-        parts = (prepare(part) for part in inputs.split(batch_size))
+        parts = (prepare(part.clone()) for part in inputs.split(batch_size))  # a model may work in place
     else:
         parts = (as_pair(batch)[0] for batch in inputs)
-    with evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.no_grad():
         outputs = [model(to_device(part, device)).cpu() for part in parts]
     if not outputs or not sum(map(len, outputs)):
         raise DataError("nothing to predict: there are no inputs. Expected at least one")
-    return torch.cat(outputs).clone()
+    return torch.cat(outputs)
 
 
 def device_of(model: Any) -> torch.device:

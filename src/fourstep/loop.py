@@ -6,6 +6,7 @@ that the loop you write yourself has all of it.
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from fourstep.checks import check_parts, check_step_parts
 from fourstep.data.batches import as_data
 from fourstep.device import pick_device
 from fourstep.epoch import Epoch
 from fourstep.errors import FourstepWarning, check_count
+from fourstep.evaluation import device_of
 from fourstep.events import Announcer, Hook, Stop
 from fourstep.losses import LossFn
 from fourstep.metrics import Metric
 from fourstep.recording import Recorder
-from fourstep.runs.folder import RunFolder
+from fourstep.runs.folder import RunFolder, check_free
 from fourstep.scale.precision import OFF, MixedPrecision
 from fourstep.show import Show, open_display, save_curves
 from fourstep.step import StepResult, train_step
@@ -84,6 +87,7 @@ def fit(
         show=show,
         settings=settings,
     )
+    check_step_parts(loss_fn, amp)
     if isinstance(loss_fn, nn.Module):
         loss_fn.to(run.device)  # class weights
     for epoch in run.epochs(epochs):
@@ -131,11 +135,13 @@ class Run:
         show: Show = "auto",
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        check_parts(model, optimizer, metrics, hooks)
         check_count("log_every", 1 if log_every is None else log_every)
         self.device = pick_device(device)
+        moves = device_of(model) != self.device
         self.model = model.to(self.device)
         self.optimizer = optimizer
-        if optimizer.state:
+        if moves and optimizer.state:
             optimizer.load_state_dict(optimizer.state_dict())  # torch's own way to put each part of it where it belongs
         self.data = as_data(data).to(self.device)
         self.metrics = dict(metrics or {})
@@ -146,12 +152,14 @@ class Run:
         self.show: Show = show
         self.step = self.epochs_done = 0
         self.announcer = Announcer((), 0)
-        self.folder = None if folder is None else RunFolder.create(folder, self.data, self.device, settings or {})
+        self.settings = dict(settings or {})
+        self.folder: RunFolder | None = None  # made when the first epoch begins
+        self._place = None if folder is None else check_free(folder)
 
     def epochs(self, epochs: int) -> Iterator[Epoch]:
         """Yield the epochs that are still to do, until `epochs` are done in all; draws, logs and writes on the way.
 
-        Leaving the loop early, by `break` or by an error, keeps what was done.
+        Leaving the loop early, by `break` or by an error, keeps what was done: the epoch's row so far, the weights.
 
         Raises:
             ConfigError: `epochs` is below 1.
@@ -164,11 +172,13 @@ class Run:
             )
         if not self.model.training:  # left in evaluation mode; modules frozen inside a training model stay as they are
             self.model.train()
+        if self._place is not None and self.folder is None:
+            self.folder = RunFolder.create(self._place, self.data, self.device, self.settings)
         keep = () if self.folder is None else (self.folder.append_row,)
         self.announcer = Announcer((*keep, *open_display(self.show, self.history), *self.hooks), epochs)
         epoch = Epoch(self, self.epochs_done)
-        self.announcer.tell("start", epoch.position)
         try:
+            self.announcer.tell("start", epoch.position)
             for number in range(self.epochs_done + 1, epochs + 1):
                 epoch = Epoch(self, number)
                 yield epoch
@@ -176,11 +186,20 @@ class Run:
                 if self.stopped:
                     break
         finally:  # also when the loop was left by `break` or by an error
-            try:
-                self.announcer.tell("end", epoch.position)
-            finally:
-                if self.folder is not None:
-                    self.folder.finish(self.history, None if self.recorder.failed else self.model)
+            with ExitStack() as last:  # in reverse, each also when the one before it failed
+                last.callback(self._keep)
+                last.callback(lambda: self.announcer.tell("end", epoch.position))
+                last.callback(epoch.leave)
+
+    def _keep(self) -> None:
+        """Write the final weights and curves; a run that failed at its first step leaves no folder behind."""
+        if self.folder is None:
+            return
+        if self.step == 0:
+            self.folder.discard()
+            self.folder = None
+        else:
+            self.folder.finish(self.history, None if self.recorder.failed else self.model)
 
     @property
     def stopped(self) -> Stop | None:

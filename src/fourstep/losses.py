@@ -4,13 +4,16 @@ torch's losses return a mean over items, a sum over items, or one value per item
 same two facts: the mean, and how many items it is the mean of.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from fourstep.errors import DataError, FourstepError, ShapeError
+from fourstep.nesting import first_tensor, map_tensors
 
 LossFn: TypeAlias = Callable[[Any, Any], Tensor]
 
@@ -28,49 +31,72 @@ def count_items(loss_fn: LossFn | None, targets: Any) -> int | Tensor:
         For class indices under `CrossEntropyLoss` or `NLLLoss`, the targets that are not `ignore_index`, each by its
         class's weight, as a scalar on the device; else the number of targets, as an int.
     """
-    while not isinstance(targets, Tensor):
-        targets = next(iter(targets.values() if isinstance(targets, dict) else targets))
+    truth = first_tensor(targets, "targets")
+    if isinstance(loss_fn, nn.MultiLabelMarginLoss | nn.MultiLabelSoftMarginLoss):  # their mean is over samples
+        return len(truth)
     if not isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss):
-        return targets.numel()
-    if targets.is_floating_point():  # class probabilities: the classes are along dimension 1
-        return targets.numel() // targets.shape[1]
-    kept = targets != loss_fn.ignore_index
+        return truth.numel()
+    if truth.is_floating_point():  # class probabilities: the classes are along dimension 1
+        return truth.numel() // (truth.shape[1] if truth.dim() > 1 else 1)
+    truth = truth.long()  # bytes wrap around: 156 would be -100
+    kept: Tensor = truth != loss_fn.ignore_index
     if loss_fn.weight is None:
         return kept.sum()
-    return (loss_fn.weight[targets.where(kept, 0)] * kept).sum()
+    known = truth.where(kept, 0).clamp(0, len(loss_fn.weight) - 1)  # the loss itself refuses what is no class
+    return (loss_fn.weight[known] * kept).sum()
 
 
-def sums_items(loss: Tensor, loss_fn: LossFn | None = None) -> bool:
-    """Is this scalar the sum over its items, and not their mean?
+def returns_sum(loss_fn: LossFn, outputs: Any, targets: Any, loss: Tensor) -> bool:
+    """Is the scalar `loss`, which `loss_fn` gave for this batch, a sum over its items and not their mean?
 
-    A loss module says so itself (`reduction`). A plain function's result is known by the operation that made it:
-    torch's documented `grad_fn._saved_*` attributes. A scalar without history counts as a mean.
+    torch's modules say so themselves. Any other function is tried once, which waits for the device: over the batch
+    twice, a sum doubles and a mean stays. What cannot be tried counts as a mean.
     """
-    reduction = getattr(loss_fn, "reduction", None)
-    if reduction is not None:
-        return bool(reduction == "sum")
+    if loss.dim() > 0:
+        return False
+    if type(loss_fn).__module__.startswith("torch.nn."):
+        return getattr(loss_fn, "reduction", "mean") == "sum"
+    key = getattr(loss_fn, "__func__", loss_fn)  # a bound method is a new object each time
+    known = _known_sums.get(key)
+    if known is None:
+        known = _doubles(loss_fn, outputs, targets, float(loss.detach()))
+        if known is not None:
+            _known_sums[key] = known
+    return bool(known)
+
+
+_known_sums: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()  # what functions were found to be
+
+
+def _doubles(loss_fn: LossFn, outputs: Any, targets: Any, once: float) -> bool | None:
+    """Is the loss of the batch twice about twice the loss of the batch? None where that cannot be told."""
+
+    def twice(tensor: Tensor) -> Tensor:
+        return torch.cat([tensor.detach()] * 2) if tensor.dim() else tensor.detach()
+
+    if not once or not math.isfinite(once):
+        return None
+    try:
+        with torch.no_grad():
+            doubled = float(loss_fn(map_tensors(twice, outputs), map_tensors(twice, targets)))
+    except Exception:  # noqa: BLE001 - whatever the user's function does not take; then it is a mean
+        return False
+    return doubled / once > 1.5  # noqa: PLR2004 - between a mean's 1 and a sum's 2
+
+
+def is_sum(loss: Tensor, items: int) -> bool:
+    """Is this scalar known to be a sum over `items`? For where the function that made it is not at hand.
+
+    It is where `reduction="sum"`, or `.sum()` over as many values or rows, made it, by torch's documented attributes
+    `grad_fn._saved_*`. A sum that was then scaled or added to others cannot be told from a mean.
+    """
     made_by: Any = loss.grad_fn
     if made_by is None or loss.dim() > 0:
         return False
     if made_by.name() == "SumBackward0":
-        # `stack([loss_a, loss_b]).sum()` adds up means, and is none over items
         summed = made_by._saved_self_sym_sizes  # noqa: SLF001 - documented: pytorch.org/docs/stable/notes/autograd.html
-        return not _is_few_losses(made_by, summed)
+        return len(summed) > 0 and summed[0] == items
     return getattr(made_by, "_saved_reduction", None) == _SUM
-
-
-def _is_few_losses(made_by: Any, summed: tuple[int, ...]) -> bool:
-    """Was `torch.stack` of scalars what was summed?"""
-    source = made_by.next_functions[0][0]
-    return len(summed) == 1 and source is not None and source.name() == "StackBackward0"
-
-
-def returns_sum(loss_fn: LossFn, outputs: Any, targets: Any) -> bool:
-    """Does `loss_fn` sum over its items? A plain function is tried once, for where nothing is differentiated."""
-    if hasattr(loss_fn, "reduction") or not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
-        return sums_items(torch.tensor(0.0), loss_fn)
-    with torch.inference_mode(mode=False), torch.enable_grad():
-        return sums_items(loss_fn(outputs.clone().requires_grad_(), targets.clone()))
 
 
 def mean_loss(loss: Tensor, items: int | Tensor, *, is_sum: bool) -> Tensor:
@@ -100,9 +126,9 @@ def measure_loss(
         ShapeError, DataError: outputs and targets do not belong together.
     """
     loss = call_loss(loss_fn, outputs, targets)
-    is_sum = sums_items(loss, loss_fn)
-    mean = mean_loss(loss, items, is_sum=is_sum)
-    if is_sum:
+    summed = returns_sum(loss_fn, outputs, targets, loss)
+    mean = mean_loss(loss, items, is_sum=summed)
+    if summed:
         return loss, mean
     return (mean if total_items is items else mean * (items / total_items)), mean
 
@@ -148,9 +174,9 @@ def _explain(error: Exception, outputs: Any, targets: Any) -> NoReturn:
     """Raise the one-line cause of a loss function's failure where it is known, else the failure itself."""
     if isinstance(error, FourstepError) or not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         raise error
-    classes = outputs.shape[1] if outputs.dim() > 1 else 0
-    if targets.dtype in (torch.int64, torch.uint8) and classes and targets.numel():
-        low, high = int(targets.min()), int(targets.max())
+    are_classes = outputs.dim() == targets.dim() + 1 and targets.dtype in (torch.int64, torch.uint8)
+    if are_classes and targets.numel():
+        low, high, classes = int(targets.min()), int(targets.max()), outputs.shape[1]
         if low < 0 or high >= classes:
             raise DataError(
                 f"labels run from {low} to {high} but the model has {classes} outputs: expected labels in "

@@ -5,11 +5,13 @@ from typing import Any
 
 from torch import Tensor, device
 
-from fourstep.errors import NonFiniteError
+from fourstep.errors import DataError, NonFiniteError
 from fourstep.events import Position
 from fourstep.history import History
-from fourstep.losses import check_shapes, count_items, mean_loss, sums_items
-from fourstep.metrics import Meters, Metric
+from fourstep.losses import check_shapes, count_items, is_sum, mean_loss
+from fourstep.meters import Meters
+from fourstep.metrics import Metric
+from fourstep.nesting import batch_length, detached
 
 
 class Recorder:
@@ -34,10 +36,15 @@ class Recorder:
 
     def record(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None) -> None:
         """Add a batch; `Epoch.record` says what the arguments are."""
+        if not isinstance(loss, Tensor):
+            raise DataError(
+                f"record was given a loss of type {type(loss).__name__}: expected the tensor, before .item()"
+            )
         check_shapes(outputs, targets)
+        summed = is_sum(loss, batch_length(targets))
         items = count_items(None, targets) if items is None else items
-        self._meters.add_loss(mean_loss(loss, items, is_sum=sums_items(loss)), items)
-        self._meters.add_outputs(outputs, targets)
+        self._meters.add_loss(mean_loss(loss, items, is_sum=summed), items)
+        self._meters.add_outputs(detached(outputs), targets)
 
     def read(self) -> int | None:
         """Wait for the device and update `results`.

@@ -2,6 +2,7 @@
 
 import random
 import zlib
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ def derive_seed(seed: int, purpose: str, *path: int) -> int:
     """A 63-bit seed for one purpose.
 
     Args:
-        seed: the run's seed, 0 or more.
+        seed: the run's seed, in 0..2**63 - 1.
         purpose: what it is for, such as `"order"`.
         path: which one of these, each 0 or more, such as the epoch. Other purposes and paths give unrelated seeds.
 
@@ -21,13 +22,12 @@ def derive_seed(seed: int, purpose: str, *path: int) -> int:
         An integer in [0, 2**63).
 
     Raises:
-        ConfigError: a number below 0.
+        ConfigError: the seed is out of range.
 
     Source: `numpy.random.SeedSequence`, whose output numpy keeps the same in every version (NEP 19).
     """
-    if min(seed, *path, 0) < 0:
-        raise ConfigError(f"seed {seed} for {purpose} {path} is negative: expected 0 or more")
-    sequence = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()), *path))
+    _check_seed(seed)
+    sequence = np.random.SeedSequence(int(seed), spawn_key=(zlib.crc32(purpose.encode()), *path))
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
@@ -40,13 +40,18 @@ def seed_everything(seed: int) -> None:
     """Seed the global generators of Python, numpy and torch (every device), which initialise weights and draw dropout.
 
     Args:
-        seed: 0 or more.
+        seed: in 0..2**63 - 1.
 
     Raises:
-        ConfigError: a number below 0.
+        ConfigError: it is out of range.
     """
-    if seed < 0:
-        raise ConfigError(f"seed {seed} is negative: expected 0 or more")
+    seed = _check_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - the legacy generator is the one that users' code draws from
     torch.manual_seed(seed)
+
+
+def _check_seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, SupportsIndex) or not 0 <= seed.__index__() < 2**63:
+        raise ConfigError(f"seed {seed!r}: expected a whole number in 0..2**63 - 1")
+    return seed.__index__()

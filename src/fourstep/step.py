@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fourstep.losses import LossFn, count_items, measure_loss
+from fourstep.nesting import detached
 from fourstep.scale.precision import OFF, MixedPrecision
 
 Batch: TypeAlias = tuple[Any, Any]
@@ -84,7 +85,7 @@ def train_step(
         amp.backward(loss)  # 3. backward
         means.append(mean.detach())
         if observe is not None:
-            observe(means[-1], outputs, targets, items)
+            observe(means[-1], detached(outputs), targets, items)
     grad_norm = amp.update(optimizer, max_grad_norm)  # 4. update
     return StepResult(_weighted_mean(means, counts), grad_norm)
 

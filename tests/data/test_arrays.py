@@ -207,7 +207,7 @@ def test_labels_outside_the_classes_are_refused(labels: list[int], found: str, s
         ({"test": (1, 2, 3)}, "test has 3 parts: expected a fraction, or a pair (inputs, targets)"),
         ({"val": 0.5, "test": 0.5}, "val + test = 1: expected less than 1, to leave some to train on"),
         ({"batch_size": 0}, "batch_size 0: expected a whole number of 1 or more"),
-        ({"seed": -1}, "seed -1 for order () is negative: expected 0 or more"),
+        ({"seed": -1}, "seed -1: expected a whole number in 0..2**63 - 1"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_types")

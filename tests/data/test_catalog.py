@@ -209,7 +209,7 @@ def test_load_dataset_passes_settings_on() -> None:
         ("digits", {"size": 0}, "size 0: expected a whole number of 1 or more"),
         ("digits", {"test": 1.5}, "test=1.5: expected a fraction between 0 and 1"),
         ("digits", {"test": 0.6, "val": 0.5}, "val + test = 1.1: expected less than 1"),
-        ("digits", {"seed": -1}, "seed -1 for split () is negative: expected 0 or more"),
+        ("digits", {"seed": -1}, "seed -1: expected a whole number in 0..2**63 - 1"),
     ],
 )
 def test_a_wrong_name_or_setting_is_explained(name: str, settings: dict[str, Any], said: str) -> None:

@@ -151,7 +151,7 @@ def test_more_epochs_go_on_in_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_left_early_keeps_what_was_done(tmp_path: Path) -> None:
-    """`break` after one epoch leaves its row, its curves and its weights."""
+    """`break` at the end of an epoch leaves its row, the curves and the weights."""
     model = nn.Linear(2, 3)
     run = fs.Run(model, torch.optim.SGD(model.parameters(), lr=0.1), blobs(), folder=tmp_path / "run", show="none")
     for epoch in run.epochs(5):
@@ -161,7 +161,8 @@ def test_a_run_that_is_left_early_keeps_what_was_done(tmp_path: Path) -> None:
             break
     load_weights(nn.Linear(2, 3), tmp_path / "run")
 
-    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+    assert run.epochs_done == 2
     assert (tmp_path / "run" / "curves.svg").exists()
 
 
@@ -202,10 +203,14 @@ def test_a_full_disk_stops_the_run_in_one_line(tmp_path: Path) -> None:
     model = nn.Linear(2, 3)
     kinds: list[str] = []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    hooks = [lambda event: kinds.append(event.kind)]
-    run = fs.Run(model, optimizer, blobs(), folder=tmp_path / "run", hooks=hooks, show="none")
-    (tmp_path / "run" / "metrics.jsonl").unlink()
-    (tmp_path / "run" / "metrics.jsonl").symlink_to("/dev/full")
+
+    def fill_the_disk(event: fs.Event) -> None:
+        kinds.append(event.kind)
+        if event.kind == "start":
+            (tmp_path / "run" / "metrics.jsonl").unlink()
+            (tmp_path / "run" / "metrics.jsonl").symlink_to("/dev/full")
+
+    run = fs.Run(model, optimizer, blobs(), folder=tmp_path / "run", hooks=[fill_the_disk], show="none")
     with pytest.raises(fs.RunFolderError, match=r"run cannot be written: No space left on device\. Expected a folder"):
         by_hand(run, 2)
 

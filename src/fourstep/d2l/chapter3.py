@@ -14,10 +14,10 @@ from torch.optim import Optimizer
 from fourstep.d2l.counters import Number
 from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right, total_loss
 from fourstep.d2l.plotting import Animator
-from fourstep.device import batch_length
 from fourstep.errors import FourstepWarning, check_count
-from fourstep.losses import LossFn, call_loss, count_items, sums_items
-from fourstep.metrics import Meters
+from fourstep.losses import LossFn, call_loss, count_items, returns_sum
+from fourstep.meters import Meters
+from fourstep.nesting import batch_length
 from fourstep.recording import non_finite_error
 
 Net: TypeAlias = Callable[..., Any]
@@ -68,7 +68,7 @@ def _train_epoch(
     for number, (inputs, targets) in enumerate(batches_on(train_iter, home_of(net))):
         outputs = net(inputs)
         value = call_loss(loss, outputs, targets)
-        is_sum = sums_items(value, loss)
+        is_sum = returns_sum(loss, outputs, targets, value)
         items = count_items(loss, targets)
         if number == 0:
             _warn_of_reduction(value, updater, is_sum=is_sum)

@@ -16,10 +16,11 @@ from fourstep.d2l.counters import Number, Timer
 from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right, total_loss
 from fourstep.d2l.plotting import Animator
 from fourstep.data.batches import Batches, num_batches
-from fourstep.device import batch_length, pick_device
+from fourstep.device import pick_device
 from fourstep.errors import ConfigError, check_count
 from fourstep.losses import call_loss, count_items
-from fourstep.metrics import Meters
+from fourstep.meters import Meters
+from fourstep.nesting import batch_length
 
 
 def train_ch6(

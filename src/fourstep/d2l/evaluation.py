@@ -16,7 +16,7 @@ from fourstep.device import pick_device, to_device
 from fourstep.errors import DataError, ShapeError
 from fourstep.evaluation import device_of, evaluating
 from fourstep.losses import LossFn, call_loss, count_items, returns_sum
-from fourstep.metrics import Meters
+from fourstep.meters import Meters
 
 
 def accuracy(y_hat: Shaped[Tensor, "..."], y: Shaped[Tensor, "..."]) -> float:
@@ -168,13 +168,12 @@ def evaluate_loss(net: Callable[..., Any], data_iter: Iterable[Any], loss: LossF
         ShapeError, DataError: shapes that do not belong together, or there is no batch.
     """
     meters = Meters()
-    is_sum: bool | None = None
     with evaluating(net), torch.no_grad():
         for inputs, targets in batches_on(data_iter, home_of(net)):
             outputs = net(inputs)
             truth = as_shaped(targets, outputs) if targets.numel() == outputs.numel() else targets
             value = call_loss(loss, outputs, truth)
-            is_sum = returns_sum(loss, outputs, truth) if is_sum is None else is_sum
+            is_sum = returns_sum(loss, outputs, truth, value)
             items = count_items(loss, truth)
             meters.means["loss"].add(total_loss(value, items, is_sum=is_sum), items)
     return meters.compute()["loss"]

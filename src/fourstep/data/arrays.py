@@ -87,7 +87,7 @@ def from_arrays(
         )
         for split, pair in pairs.items()
     }
-    return Data(**batches, classes=tuple(classes), name=name)
+    return Data(**batches, classes=tuple(map(str, classes)), name=name)
 
 
 def _two(held: Any, split: str) -> tuple[Any, Any]:
@@ -128,7 +128,7 @@ def _to_native(values: Any) -> NDArray[Any]:
 
 
 def _check_labels(labels: Tensor, classes: Sequence[str], split: str) -> None:
-    if not classes or labels.is_floating_point() or not labels.numel():
+    if len(classes) == 0 or labels.is_floating_point() or not labels.numel():
         return
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= len(classes):

@@ -31,7 +31,8 @@ def hold_out(
     """
     for name, fraction in fractions.items():
         if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
-            raise ConfigError(f"{name}={fraction!r}: expected a fraction between 0 and 1, or a pair of arrays")
+            said = repr(fraction).replace("\n", "")[:60]
+            raise ConfigError(f"{name}={said}: expected a fraction between 0 and 1, or a pair of arrays")
     if sum(fractions.values()) >= 1:
         raise ConfigError(
             f"{' + '.join(fractions)} = {sum(fractions.values()):g}: expected less than 1, to leave some to train on"
@@ -48,7 +49,7 @@ def hold_out(
         start = 0
         for name, fraction in fractions.items():
             size = round(len(group) * fraction)
-            _check_size(size, len(group) - start, name, label, fraction)
+            _check_size(size, len(group), start, name, label, fraction)
             parts[name].append(shuffled[start : start + size])
             start += size
         parts["train"].append(shuffled[start:])
@@ -60,10 +61,10 @@ def _by_class(targets: Tensor) -> dict[str, Tensor]:
     return {f"class {label}": (targets == label).nonzero().flatten() for label in sorted(set(targets.tolist()))}
 
 
-def _check_size(size: int, left: int, name: str, label: str, fraction: float) -> None:
-    if 0 < size < left:
+def _check_size(size: int, samples: int, taken: int, name: str, label: str, fraction: float) -> None:
+    if 0 < size < samples - taken:
         return
-    where = f"{label} has {left} samples" if label else f"there are {left} samples"
+    where = f"{label} has {samples} samples" if label else f"there are {samples} samples"
     raise DataError(
         f"{name}={fraction:g} cannot be split off: {where}. "
         f"Use another fraction{', or stratify=False' if label else ''}"

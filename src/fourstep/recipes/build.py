@@ -105,6 +105,8 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
     """The recipe's optimizer over all of the model's parameters."""
     if recipe.optimizer not in _OPTIMIZERS:
         raise UnknownNameError.of("optimizer", recipe.optimizer, _OPTIMIZERS)
+    if recipe.momentum and recipe.optimizer != "sgd":
+        raise ConfigError(f"momentum {recipe.momentum:g} with {recipe.optimizer}: only sgd has it. Set momentum=0")
     extra = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {}
     try:
         return _OPTIMIZERS[recipe.optimizer](

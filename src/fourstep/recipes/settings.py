@@ -3,6 +3,7 @@
 `recipe_for` gives the one of a name, `load_recipe` reads a file, `with_settings` changes some.
 """
 
+import operator
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -116,8 +117,9 @@ def load_recipe(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise DataFileError(f"{path}: {reason}. Expected a TOML file with a recipe's settings") from error
-    run = table.get("settings", {})
-    return dict(run["recipe"]) if "recipe" in run else table
+    run = table.get("settings")
+    inner = run.get("recipe") if isinstance(run, dict) else None
+    return inner if isinstance(inner, dict) else table
 
 
 def from_settings(settings: Mapping[str, Any]) -> Recipe:
@@ -128,7 +130,7 @@ def from_settings(settings: Mapping[str, Any]) -> Recipe:
     """
     if "model" not in settings:
         raise ConfigError(f"no model in the recipe's settings: expected model = one of {', '.join(recipe_names())}")
-    return with_settings(recipe_for(str(settings["model"]), settings.get("data")), settings)
+    return with_settings(recipe_for(str(settings["model"]), str(settings.get("data") or "") or None), settings)
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
@@ -157,10 +159,10 @@ def _read(name: str, value: Any, kind: Any) -> Any:
     try:
         if get_args(kind):  # a tuple of widths
             parts = value.split(",") if isinstance(value, str) else value
-            return tuple(int(part) for part in parts)
+            return tuple(operator.index(int(part) if isinstance(part, str) else part) for part in parts)
         if kind is bool and isinstance(value, str):
             return {"true": True, "false": False}[value.lower()]
-        if kind is int and isinstance(value, float):
+        if isinstance(value, bool) != (kind is bool) or (kind is int and isinstance(value, float)):
             raise ValueError(value)  # noqa: TRY301 - caught three lines down, with the other wrong values
         return kind(value)
     except (TypeError, ValueError, KeyError) as error:

@@ -10,7 +10,7 @@ import errno
 import io
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,7 @@ class RunFolder:
         Raises:
             RunFolderError: the folder holds a run, or cannot be made or written.
         """
-        folder = Path(path)
-        if (folder / SETTINGS).exists():
-            raise RunFolderError(f"{folder} already holds a run: choose another --run folder, or delete this one")
-        if folder.exists() and not folder.is_dir():
-            raise RunFolderError(f"{folder} is a file: choose a --run folder that is not there yet")
+        folder = check_free(path)
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / ROWS).write_bytes(b"")
@@ -98,6 +94,29 @@ class RunFolder:
                 save_weights(model, self.path / WEIGHTS)
             if history.curves():
                 save_curves(history, self.path / CURVES)
+
+    def discard(self) -> None:
+        """Remove what `create` made, of a run that came to nothing; what else is in the folder stays."""
+        for name in (SETTINGS, ROWS):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):  # not empty
+            self.path.rmdir()
+
+
+def check_free(path: str | Path) -> Path:
+    """The path, if a run may be kept there.
+
+    Raises:
+        RunFolderError: it holds a run, or files by the names that a run writes, or is a file.
+    """
+    folder = Path(path)
+    taken = [name for name in (SETTINGS, ROWS, CURVES, WEIGHTS) if (folder / name).exists()]
+    if taken:
+        what = "a run" if SETTINGS in taken else f"a {taken[0]}"
+        raise RunFolderError(f"{folder} already holds {what}: choose another --run folder, or delete this one")
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file: choose a --run folder that is not there yet")
+    return folder
 
 
 @contextmanager

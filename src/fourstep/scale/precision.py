@@ -45,7 +45,12 @@ class MixedPrecision:
 
         Returns:
             The norm before clipping, a scalar on the device; None where nothing is clipped.
+
+        Raises:
+            ConfigError: `max_grad_norm` is not above 0.
         """
+        if max_grad_norm is not None and max_grad_norm <= 0:
+            raise ConfigError(f"max_grad_norm {max_grad_norm}: expected a norm above 0, or None for no clipping")
         if self.scaler is not None and max_grad_norm is not None:
             self.scaler.unscale_(optimizer)
         norm = None if max_grad_norm is None else torch.nn.utils.clip_grad_norm_(_parameters(optimizer), max_grad_norm)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Real
+from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -139,12 +139,12 @@ def _check_labels(labels: Tensor, classes: Sequence[str], split: str) -> None:
 
 
 def synthetic_regression(
-    weights: Real[Tensor, " D"], bias: float, num_examples: int, *, noise: float = 0.01, seed: int = 0
+    weights: Any, bias: float, num_examples: int, *, noise: float = 0.01, seed: int = 0
 ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N 1"]]:
     """Points on a plane with a little noise: `labels = features @ weights + bias + noise`.
 
     Args:
-        weights: the plane's slopes, `(D,)`.
+        weights: the plane's slopes, `(D,)`: a tensor, an array or a list.
         bias: its height at 0.
         num_examples: 1 or more.
         noise: standard deviation of what is added to the labels, 0 or more.
@@ -158,9 +158,10 @@ def synthetic_regression(
     """
     if num_examples < 1 or noise < 0:
         raise ConfigError(f"num_examples {num_examples}, noise {noise}: expected 1 or more, and 0 or more")
+    slopes = torch.as_tensor(weights, dtype=torch.float32)
     generator = make_generator(seed, "regression")
-    features = torch.randn(num_examples, len(weights), generator=generator)
-    labels = features @ weights.float()[:, None] + bias
+    features = torch.randn(num_examples, len(slopes), generator=generator)
+    labels = features @ slopes[:, None] + bias
     return features, labels + noise * torch.randn(labels.shape, generator=generator)
 
 

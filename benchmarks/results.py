@@ -152,6 +152,7 @@ The book's recipes on all of their data, remade by `make results`: Fashion-MNIST
 regression (batch 256, lr .1, 10 epochs), the MLP (256, .1, 10) and LeNet (256, .9, 10); 1,000 synthetic samples for
 linear regression (batch 10, lr .03, 3 epochs); three seeds each. *The book* is what its official builds printed, as
 median [lowest-highest] over n builds. Train numbers are running means over the last epoch, as the book's are.
+A median is *in the band* or not; test accuracies swing too much between runs to have one.
 
 The bands: linear regression loss at most 2e-4; softmax loss .4472 +- .003 and accuracy .848 +- .003; MLP loss .383 +-
 .006 and accuracy .8633-.8664; LeNet loss .449-.497 and accuracy .811-.833.

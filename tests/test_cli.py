@@ -172,8 +172,12 @@ def test_data_sets_are_listed_and_shown(tmp_path: Path, monkeypatch: pytest.Monk
         ("train lenet --device tpu", "'tpu' is not a device: expected one of cpu"),
         ("train lenet --seed -1", "seed -1"),
         ("train lenet --set lr", "--set lr: expected NAME=VALUE"),
+        ("train mlp --run=", "--run is empty: expected a folder's name"),
+        ("train mlp --set hidden=-5", "hidden (-5,), num_classes 10: expected 1 or more each"),
+        ("train mlp --set momentum=0.9", "momentum 0.9 with adam: only sgd has it"),
+        ("train mlp --set max_grad_norm=-1", "max_grad_norm -1.0: expected a norm above 0"),
         ("train nowhere.toml", "nowhere.toml: there is no such file"),
-        ("train lenet --data fashion-mnist --set folder=nowhere", "nowhere"),
+        ("train lenet --data fashion-mnist --set data_folder=nowhere", "nowhere"),
         ("evaluate runs/nowhere", "runs/nowhere is not there"),
         ("predict .", ". holds no run.toml"),
         ("plot runs/nowhere", "runs/nowhere is not there"),
@@ -197,7 +201,7 @@ def test_a_folder_with_another_run_is_refused(trained: Path) -> None:
     done = fourstep(trained, "train", "softmax", "--run", "runs/mlp")
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "runs/mlp already holds a run: choose another --run folder" in done.stderr
+    assert "runs/mlp already holds a run: choose another folder" in done.stderr
     assert (trained / "runs/mlp/model.safetensors").stat().st_mtime_ns == before
 
 
@@ -214,7 +218,7 @@ def test_damaged_files_are_named(damage: str, trained: Path, tmp_path: Path) -> 
     elif damage == "flipped":
         for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
             (tmp_path / f"{name}-ubyte").write_bytes(b"\x01\x02\x03\x04" * 10)
-        done = fourstep(tmp_path, "train", "lenet", "--data", "fashion-mnist", "--set", "folder=.")
+        done = fourstep(tmp_path, "train", "lenet", "--data", "fashion-mnist", "--set", "data_folder=.")
     else:
         (tmp_path / "text.png").write_text("no picture")
         done = fourstep(tmp_path, "predict", str(trained / "runs/mlp"), "text.png")

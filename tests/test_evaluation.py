@@ -67,6 +67,45 @@ def test_prediction_prepares_a_tensor_as_training_did() -> None:
     torch.testing.assert_close(from_tensor, fs.predict(model, data.test))
 
 
+def test_prediction_takes_numpy_arrays_and_leaves_the_inputs_alone() -> None:
+    """float64 arrays are seen as float32; a model that works in place changes a copy."""
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3))
+    inputs = torch.randn(5, 4)
+    before = inputs.clone()
+    found = fs.predict(model, inputs.double().numpy())
+    torch.testing.assert_close(found, fs.predict(model, inputs))
+    assert torch.equal(inputs, before)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_data_set_is_no_split(classification: tuple[Tensor, Tensor]) -> None:
+    """The error says to pass one of its splits."""
+    data = fs.data.from_arrays(*classification, batch_size=10)
+    with pytest.raises(fs.DataError, match="got a Data with several splits: pass one of them"):
+        fs.evaluate(nn.Linear(4, 3), data, nn.CrossEntropyLoss())  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_model_may_keep_tensors_between_evaluation_and_training() -> None:
+    """What a forward caches while it is evaluated may be trained with."""
+
+    class Caching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+            self.scale: Tensor | None = None
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            if self.scale is None:
+                self.scale = torch.ones(4) * 2
+            outputs: Tensor = self.linear(inputs * self.scale)
+            return outputs
+
+    model = Caching()
+    batches = fs.Batches(torch.randn(8, 4), torch.randint(3, (8,)), batch_size=4)
+    fs.evaluate(model, batches)
+    fs.fit(model, batches, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=0.1), epochs=1, show="none")
+
+
 def test_nothing_to_evaluate_or_predict_is_said() -> None:
     """An empty iterable is an error, not a zero."""
     with pytest.raises(fs.DataError, match="nothing to evaluate: the data yields no batch"):

@@ -348,6 +348,12 @@ def test_an_optimizer_that_has_trained_goes_on_as_it_was(make_model: Build, clas
         ({"model": nn.Linear}, "model is the class Linear: expected a torch"),
         ({"max_grad_norm": -1.0}, "max_grad_norm -1.0: expected a norm above 0"),
         ({"metrics": {"mean": lambda outputs, _: outputs.mean()}}, "metric 'mean' returned tensor"),
+        ({"data": (torch.zeros(3, 4), torch.zeros(3))}, r"data is a tuple: expected fourstep\.Data\(train="),
+        ({"show": False}, "unknown show 'False'"),
+        (
+            {"optimizer": torch.optim.SGD([torch.zeros(1)], lr=0.1)},
+            "the optimizer holds none of the model's parameters",
+        ),
         ({"data": 5}, "data is a int: expected fourstep.Data, or an iterable"),
         ({"data": [torch.zeros(3, 4)]}, r"a batch is a Tensor: expected a pair \(inputs, targets\)"),
         ({"data": [(torch.zeros(3, 4),) * 3]}, "a batch is a tuple of 3: expected a pair"),

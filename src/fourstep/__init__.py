@@ -37,6 +37,7 @@ from fourstep.loop import Run as Run
 from fourstep.loop import fit as fit
 from fourstep.metrics import accuracy as accuracy
 from fourstep.metrics import top_k as top_k
+from fourstep.runs.weights import load_weights as load_weights
 from fourstep.seed import seed_everything as seed_everything
 from fourstep.step import StepResult as StepResult
 from fourstep.step import four_steps as four_steps

@@ -22,6 +22,13 @@ def check_parts(model: Any, optimizer: Any, metrics: Any, hooks: Any) -> None:
     if isinstance(optimizer, type) or not all(hasattr(optimizer, name) for name in _OPTIMIZER):
         example = "torch.optim.SGD(model.parameters(), lr=0.1)"
         raise ConfigError(f"optimizer is {_kind(optimizer)}: expected one such as {example}")
+    if not {id(parameter) for group in optimizer.param_groups for parameter in group["params"]} & {
+        id(parameter) for parameter in model.parameters()
+    }:
+        raise ConfigError(
+            "the optimizer holds none of the model's parameters, so that nothing would be learnt: make it anew from "
+            "this model, as torch.optim.SGD(model.parameters(), lr=0.1)"
+        )
     if metrics is not None and not isinstance(metrics, Mapping):
         example = '{"accuracy": fourstep.accuracy}'
         raise ConfigError(f"metrics is {_kind(metrics)}: expected a dictionary, such as {example}")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,13 +75,18 @@ def evaluate(
 
 
 def predict(
-    model: nn.Module, inputs: Tensor | Iterable[Any], *, batch_size: int = 256, prepare: Prepare = scale_bytes
+    model: nn.Module,
+    inputs: Tensor | Iterable[Any],
+    *,
+    batch_size: int = 256,
+    prepare: Prepare = scale_bytes,
 ) -> Tensor:
     """A model's outputs, in the order of the inputs.
 
     Args:
         model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
-        inputs: a tensor `(N, ...)`; or an iterable of `(inputs, targets)` batches, whose targets are not looked at.
+        inputs: a tensor or numpy array `(N, ...)`; or an iterable of `(inputs, targets)` batches, whose targets are
+            not looked at.
         batch_size: samples at a time, where `inputs` is a tensor.
         prepare: turns a tensor's batches into what the model was trained on, where `inputs` is a tensor: the training
             data's own, as `data.train.prepare`, which standardises where training did. By default bytes are scaled to
@@ -96,6 +102,9 @@ def predict(
     check_count("batch_size", batch_size)
     device = device_of(model)
     parts: Iterable[Any]
+    if isinstance(inputs, np.ndarray):
+        inputs = torch.as_tensor(inputs)
+        inputs = inputs.float() if inputs.dtype == torch.float64 else inputs
     if isinstance(inputs, Tensor):
         parts = (prepare(part.clone()) for part in inputs.split(batch_size))  # a model may work in place
     else:

@@ -164,6 +164,8 @@ def check_shapes(outputs: Any, targets: Any) -> None:
     if column.shape[1] != 1 or (column is targets and outputs.dim() != 1):
         return
     mend = "targets = targets.reshape(-1, 1)" if column is outputs else "targets = targets.reshape(-1)"
+    if column is outputs and not targets.is_floating_point():
+        mend = f"{mend}.float() for values or yes and no, or a model with one output for each class"
     raise ShapeError(
         f"outputs have shape {tuple(outputs.shape)} but targets {tuple(targets.shape)}, which would be compared "
         f"{len(outputs)} x {len(targets)}: expected the same shape. Mend: {mend}"

@@ -152,13 +152,13 @@ def test_training_can_keep_the_order() -> None:
     [
         (VALUES, LABELS[:3], "train: 4 inputs but 3 targets: expected one target for each input"),
         ([[1], [1, 2]], [0, 1], "train inputs cannot become a tensor (setting an array element"),
-        (["a", "b"], [0, 1], "train inputs cannot become a tensor (can't convert np.ndarray of type numpy.str_"),
+        (["a", "b"], [0, 1], "train inputs are texts: expected numbers"),
         (
             [1.0, 2.0],
             ["cat", "dog"],
-            "train targets cannot become a tensor (can't convert np.ndarray of type numpy.str_",
+            "train targets are texts: expected numbers. Number them by classes, numbers = np.unique(texts, ",
         ),
-        ("file.csv", [0], "train inputs cannot become a tensor (can't convert np.ndarray of type numpy.str_"),
+        ("file.csv", [0], "train inputs are texts: expected numbers"),
         ([1.0, None], [0, 1], "train inputs cannot become a tensor (can't convert np.ndarray of type numpy.object_"),
         (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), [0, 1], "train inputs cannot become a tensor"),
         (

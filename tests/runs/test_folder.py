@@ -177,7 +177,7 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
     """The error says so and how to go on, and nothing of the other run is touched."""
     trained(tmp_path / "run")
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    message = r"run already holds a run: choose another --run folder, or delete this one"
+    message = r"run already holds a run: choose another folder"
     with pytest.raises(fs.RunFolderError, match=message):
         trained(tmp_path / "run")
 
@@ -187,7 +187,7 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
     """A file in its place, or on the way to it, is named in one line."""
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(fs.RunFolderError, match=r"file is a file: choose a --run folder that is not there yet"):
+    with pytest.raises(fs.RunFolderError, match=r"file is a file: choose a folder that is not there yet"):
         RunFolder.create(tmp_path / "file", blobs(), CPU, {})
     with pytest.raises(
         fs.RunFolderError, match=r"run cannot be written: Not a directory\. Expected a folder that"

@@ -4,9 +4,11 @@ Exit codes: 0 done, 1 the training failed, 2 wrong usage or input (one line that
 130 stopped by Ctrl-C.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Annotated, TextIO
 
 import tyro
@@ -17,7 +19,7 @@ from fourstep.cli.train import Train
 from fourstep.cli.use import Evaluate, Plot, Predict
 from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130
+FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
 
 DESCRIPTION = """Train any PyTorch model in four steps that you can read.
 
@@ -45,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     warnings.showwarning = _show_warning
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if given == ["--version"]:
+        print(f"fourstep {version('fourstep')}")
+        return 0
     command = tyro.cli(
         Command,
         prog="fourstep",
@@ -60,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fourstep: stopped by Ctrl-C", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # who read the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     return 0
 
 

@@ -54,10 +54,17 @@ class Train:
     def execute(self) -> None:
         """Train, then say how it went and where everything is."""
         recipe = self.resolved()
+        if self.run == "":
+            raise ConfigError("--run is empty: expected a folder's name, such as runs/mine")
         folder = next_free(Path("runs") / recipe.model) if self.run is None else Path(self.run)
         epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
         print(f"{recipe.model} on {recipe.data}: {epochs}, batch size {recipe.batch_size}, lr {recipe.lr:g}")
-        finished = train(recipe, folder=folder)
+        try:
+            finished = train(recipe, folder=folder)
+        except KeyboardInterrupt:
+            if folder.exists():
+                print(f"stopped: the rows and weights so far are in {folder}", file=sys.stderr)
+            raise
         print(closing_lines(finished, recipe, folder))
 
     def resolved(self) -> Recipe:

@@ -30,7 +30,7 @@ def load_trained(run: str) -> tuple[Recipe, Parts]:
     record = load_run(run)
     if "recipe" not in record.settings:
         raise RunFolderError(
-            f"{run} was trained from Python, not from a recipe: build its model there and use fourstep.evaluate"
+            f"{run} was trained from Python, not from a recipe: build its model there and use fourstep.load_weights"
         )
     recipe = from_settings(record.settings["recipe"])
     parts = make_parts(recipe)

@@ -111,6 +111,11 @@ def _to_tensor(values: Any, what: str) -> Tensor:
     try:
         tensor = values if isinstance(values, Tensor) else torch.from_numpy(_to_native(values))
     except (TypeError, ValueError, RuntimeError) as error:
+        if _holds_texts(values):
+            raise DataError(
+                f"{what} are texts: expected numbers. Number them by classes, numbers = "
+                "np.unique(texts, return_inverse=True) and pass the numbers"
+            ) from error
         raise DataError(
             f"{what} cannot become a tensor ({str(error).splitlines()[0]}): expected numbers in a regular shape, "
             "every row as long as the first"
@@ -119,6 +124,14 @@ def _to_tensor(values: Any, what: str) -> Tensor:
         raise DataError(f"{what} are a single value: expected one entry per sample")
     tensor = tensor.detach()
     return tensor.float() if tensor.is_floating_point() else tensor.to(_SIGNED.get(tensor.dtype, tensor.dtype))
+
+
+def _holds_texts(values: Any) -> bool:
+    try:
+        first = np.asarray(values, dtype=object).flat[0]
+    except (ValueError, IndexError, RuntimeError):
+        return False
+    return isinstance(first, str)
 
 
 def _to_native(values: Any) -> NDArray[Any]:

@@ -200,6 +200,11 @@ def as_data(data: Any) -> Data:
     """
     if isinstance(data, Data):
         return data
+    if isinstance(data, tuple):
+        raise DataError(
+            "data is a tuple: expected fourstep.Data(train=..., test=...) for several splits of batches, or "
+            "fourstep.data.from_arrays(inputs, targets, test=(inputs, targets), batch_size=...) for arrays"
+        )
     if isinstance(data, Tensor | str | bytes) or not isinstance(data, Iterable):
         raise DataError(
             f"data is a {type(data).__name__}: expected fourstep.Data, or an iterable of (inputs, targets) batches, as "

@@ -23,11 +23,17 @@ class MLP(nn.Module):
         hidden: the hidden layers' widths, each 1 or more.
         num_classes: K, 1 or more.
 
+    Raises:
+        ValueError: a width below 1.
+
     Weights start normal with deviation 0.01, biases at 0 (*Dive into Deep Learning*, sections 4.2 and 4.3).
     """
 
     def __init__(self, num_features: int = 784, hidden: Sequence[int] = (256,), num_classes: int = 10) -> None:
         super().__init__()
+        if min(num_features, *hidden, num_classes) < 1:
+            given = f"num_features {num_features}, hidden {tuple(hidden)}, num_classes {num_classes}"
+            raise ValueError(f"{given}: expected 1 or more each")
         widths = [num_features, *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
         for width, next_width in pairwise(widths):

@@ -67,7 +67,7 @@ def make_data(recipe: Recipe) -> Data:
         return from_arrays(
             features, labels, batch_size=recipe.batch_size, val=val, test=test, seed=recipe.seed, name=SYNTHETIC
         )
-    settings: dict[str, Any] = {"folder": recipe.folder} if recipe.folder else {}
+    settings: dict[str, Any] = {"folder": recipe.data_folder} if recipe.data_folder else {}
     return load_dataset(
         recipe.data,
         batch_size=recipe.batch_size,

@@ -39,7 +39,7 @@ class Recipe:
         log_every: add running numbers to the curves every so many updates; 0 for epochs' ends alone.
         device: where to train.
         seed: fixes the weights' start, the split and the order.
-        folder: where the data set's files are; empty to look in the usual places.
+        data_folder: where the data set's files are; empty to look in the usual places.
     """
 
     model: str
@@ -60,7 +60,7 @@ class Recipe:
     log_every: int = 0
     device: str = "auto"
     seed: int = 0
-    folder: str = ""
+    data_folder: str = ""
 
 
 # Fashion-MNIST and synthetic: the book's own settings. digits: so that few small images show learning within seconds.
@@ -113,7 +113,7 @@ def load_recipe(path: str | Path) -> dict[str, Any]:
         DataFileError: the file is missing or is no TOML.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise DataFileError(f"{path}: {reason}. Expected a TOML file with a recipe's settings") from error

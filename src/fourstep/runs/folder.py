@@ -113,9 +113,9 @@ def check_free(path: str | Path) -> Path:
     taken = [name for name in (SETTINGS, ROWS, CURVES, WEIGHTS) if (folder / name).exists()]
     if taken:
         what = "a run" if SETTINGS in taken else f"a {taken[0]}"
-        raise RunFolderError(f"{folder} already holds {what}: choose another --run folder, or delete this one")
+        raise RunFolderError(f"{folder} already holds {what}: choose another folder")
     if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"{folder} is a file: choose a --run folder that is not there yet")
+        raise RunFolderError(f"{folder} is a file: choose a folder that is not there yet")
     return folder
 
 
@@ -129,7 +129,7 @@ def _writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RunFolderError(
             f"{folder} cannot be written: {reason(error)}. Expected a folder that may be written and has space left; "
-            "choose another --run folder"
+            "choose another folder"
         ) from error
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from fourstep.errors import ConfigError, UnknownNameError
 from fourstep.events import Hook
@@ -12,7 +12,7 @@ from fourstep.history import History
 Show: TypeAlias = Literal["auto", "terminal", "lines", "none"]
 
 
-def open_display(show: str, history: History) -> tuple[Hook, ...]:
+def open_display(show: Any, history: History) -> tuple[Hook, ...]:
     """The hooks that show a run on standard output.
 
     Args:
@@ -25,7 +25,7 @@ def open_display(show: str, history: History) -> tuple[Hook, ...]:
         ConfigError: `"terminal"` with an output whose encoding has no characters to draw with.
     """
     if show not in get_args(Show):
-        raise UnknownNameError.of("show", show, get_args(Show))
+        raise UnknownNameError.of("show", str(show), get_args(Show))
     if show == "none" or sys.stdout is None:  # a program without a console has no standard output
         return ()
     if show == "terminal" and not _has_dots():

@@ -26,7 +26,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
+        part.touch()
+        mode = part.stat().st_mode
         yield part
+        part.chmod(mode)  # a writer that makes the file anew may have closed it to others
         with part.open("rb+") as file:
             os.fsync(file.fileno())  # the content before the name: a power cut in between must not leave an empty file
         part.replace(target)

@@ -155,3 +155,10 @@ def test_a_state_that_is_no_tensor_is_refused(tmp_path: Path) -> None:
         save_weights(WithExtra(2, 2), tmp_path / "model.safetensors")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_may_be_read_by_whom_the_other_files_may(tmp_path: Path) -> None:
+    """The file has the permissions of any file made here."""
+    save_weights(nn.Linear(2, 2), tmp_path / "model.safetensors")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -80,7 +80,7 @@ def train_step(
     optimizer.zero_grad()  # 2. clear, first of all, so that the micro-batches' gradients can add up
     for (inputs, targets), items in zip(micro_batches, counts, strict=True):
         with amp.autocast():
-            outputs = model(inputs)  # 1. forward
+            outputs = model(inputs)  # 1. forward, then the loss: what to differentiate, and the mean to report
             loss, mean = measure_loss(loss_fn, outputs, targets, items, all_items)
         amp.backward(loss)  # 3. backward
         means.append(mean.detach())

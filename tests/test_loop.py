@@ -487,3 +487,17 @@ def test_metrics_begin_anew_in_every_epoch(make_model: Build, classification: Cl
     assert len({row["train/mine"] for row in run.history}) > 1
     for row in run.history:
         assert row["train/mine"] == pytest.approx(row["train/theirs"], rel=1e-6)
+
+
+def test_rows_are_kept_though_every_epoch_was_left_at_its_first_batch(
+    make_model: Build, classification: Classification, tmp_path: Path
+) -> None:
+    """A step whose end was not waited for is not counted, but its row and the weights are no folder to throw away."""
+    model = make_model()
+    run = fs.Run(model, sgd(model), data_of(classification), folder=tmp_path / "run", show="none")
+    for epoch in run.epochs(2):
+        for _ in train_by_hand(run, epoch):
+            break
+
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+    assert (tmp_path / "run" / "model.safetensors").exists()

@@ -1,12 +1,14 @@
 """What a loss function's number stands for, and what is wrong with a batch that it refuses."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import fourstep as fs
-from fourstep.losses import LossFn, call_loss, check_shapes, count_items, is_sum, returns_sum
+from fourstep.losses import LossFn, call_loss, check_shapes, count_items, returns_sum, was_summed
 
 LOGITS = torch.zeros(4, 3)
 
@@ -76,6 +78,25 @@ def test_a_function_is_tried_once() -> None:
     assert calls == [4, 8, 4, 4, 4, 4, 4]
 
 
+@dataclass
+class ScaledSum:
+    """A loss as a dataclass: callable, but it has no hash."""
+
+    factor: float
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """A sum over the batch."""
+        return self.factor * ce(outputs, targets, "sum")
+
+
+def test_a_loss_that_cannot_be_remembered_is_tried_each_time() -> None:
+    """It needs neither a hash nor weak references."""
+    model, batches = nn.Linear(3, 3), fs.Batches(torch.randn(20, 3), torch.randint(3, (20,)), batch_size=8)
+    expected = 2 * fs.evaluate(model, batches, nn.CrossEntropyLoss())["loss"]
+
+    assert fs.evaluate(model, batches, ScaledSum(2.0))["loss"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_sums_over_nested_outputs_are_known() -> None:
     """Models that answer with tuples, losses that take them: train and evaluation agree on the mean."""
 
@@ -112,9 +133,9 @@ def test_sums_over_nested_outputs_are_known() -> None:
 def test_record_knows_a_plain_sum_by_what_made_it(loss: LossFn, expected: bool) -> None:  # noqa: FBT001 - a case
     """Also after the backward pass."""
     value = loss(LOGITS.clone().requires_grad_(), torch.tensor([0, 1, 2, 0]))
-    assert is_sum(value, 4) is expected
+    assert was_summed(value, 4) is expected
     value.backward()
-    assert is_sum(value, 4) is expected
+    assert was_summed(value, 4) is expected
 
 
 @pytest.mark.parametrize("targets", [["cat", "dog"], [None, None], [], np.zeros(2)])

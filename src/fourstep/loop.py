@@ -192,10 +192,10 @@ class Run:
                 last.callback(epoch.leave)
 
     def _keep(self) -> None:
-        """Write the final weights and curves; a run that failed at its first step leaves no folder behind."""
+        """Write the final weights and curves; a run that came to no step and no row leaves no folder behind."""
         if self.folder is None:
             return
-        if self.step == 0:
+        if self.step == 0 and not self.history.rows:
             self.folder.discard()
             self.folder = None
         else:

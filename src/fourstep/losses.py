@@ -6,6 +6,7 @@ same two facts: the mean, and how many items it is the mean of.
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -57,9 +58,10 @@ def returns_sum(loss_fn: LossFn, outputs: Any, targets: Any, loss: Tensor) -> bo
     if type(loss_fn).__module__.startswith("torch.nn."):
         return getattr(loss_fn, "reduction", "mean") == "sum"
     key = getattr(loss_fn, "__func__", loss_fn)  # a bound method is a new object each time
-    known = _known_sums.get(key)
-    if known is None:
-        known = _doubles(loss_fn, outputs, targets, float(loss.detach()))
+    with suppress(TypeError, KeyError):  # what has no hash or no weak references is tried each time
+        return _known_sums[key]
+    known = _doubles(loss_fn, outputs, targets, float(loss.detach()))
+    with suppress(TypeError):
         if known is not None:
             _known_sums[key] = known
     return bool(known)
@@ -84,7 +86,7 @@ def _doubles(loss_fn: LossFn, outputs: Any, targets: Any, once: float) -> bool |
     return doubled / once > 1.5  # noqa: PLR2004 - between a mean's 1 and a sum's 2
 
 
-def is_sum(loss: Tensor, items: int) -> bool:
+def was_summed(loss: Tensor, items: int) -> bool:
     """Is this scalar known to be a sum over `items`? For where the function that made it is not at hand.
 
     It is where `reduction="sum"`, or `.sum()` over as many values or rows, made it, by torch's documented attributes

@@ -63,7 +63,6 @@ class Meters:
 
     Args:
         metrics: name -> function of `(outputs, targets)`, or an object with `update`, `compute` and `reset`.
-
         device: where the objects' state is to be.
 
     Objects are copied, so that two splits never share one's state.

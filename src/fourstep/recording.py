@@ -8,7 +8,7 @@ from torch import Tensor, device
 from fourstep.errors import DataError, NonFiniteError
 from fourstep.events import Position
 from fourstep.history import History
-from fourstep.losses import check_shapes, count_items, is_sum, mean_loss
+from fourstep.losses import check_shapes, count_items, mean_loss, was_summed
 from fourstep.meters import Meters
 from fourstep.metrics import Metric
 from fourstep.nesting import batch_length, detached
@@ -41,7 +41,7 @@ class Recorder:
                 f"record was given a loss of type {type(loss).__name__}: expected the tensor, before .item()"
             )
         check_shapes(outputs, targets)
-        summed = is_sum(loss, batch_length(targets))
+        summed = was_summed(loss, batch_length(targets))
         items = count_items(None, targets) if items is None else items
         self._meters.add_loss(mean_loss(loss, items, is_sum=summed), items)
         self._meters.add_outputs(detached(outputs), targets)

@@ -132,10 +132,11 @@ def test_sums_over_nested_outputs_are_known() -> None:
 )
 def test_record_knows_a_plain_sum_by_what_made_it(loss: LossFn, expected: bool) -> None:  # noqa: FBT001 - a case
     """Also after the backward pass."""
-    value = loss(LOGITS.clone().requires_grad_(), torch.tensor([0, 1, 2, 0]))
-    assert was_summed(value, 4) is expected
+    targets = torch.tensor([0, 1, 2, 0])
+    value = loss(LOGITS.clone().requires_grad_(), targets)
+    assert was_summed(value, targets) is expected
     value.backward()
-    assert was_summed(value, 4) is expected
+    assert was_summed(value, targets) is expected
 
 
 @pytest.mark.parametrize("targets", [["cat", "dog"], [None, None], [], np.zeros(2)])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import fourstep as fs
 from fourstep.losses import LossFn
-from fourstep.meters import Mean, Meters
+from fourstep.meters import PACKED, Mean, Meters, Scalars
 from fourstep.metrics import Metric
 
 
@@ -215,9 +215,7 @@ def test_the_first_bad_batch_is_named() -> None:
     """A NaN or infinite sum is found again after many reads."""
     mean = Mean()
     for value in (1.0, 2.0, float("inf"), float("nan")):
-        mean.add(torch.tensor(value), 1)
-        sums, counts = mean.pending()
-        mean.read([float(value) for value in sums], [float(count) for count in counts])
+        mean.read([value], [1.0])
 
     assert mean.first_bad_batch == 3
 
@@ -247,3 +245,34 @@ def test_reading_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> N
     meters.compute()
 
     assert len(reads) == 1
+
+
+def test_an_epoch_of_any_length_holds_few_objects() -> None:
+    """Numbers on the device are joined as they come; those of the host are kept as they are."""
+    column = Scalars()
+    for number in range(2 * PACKED + 7):
+        column.append(torch.tensor(float(number)))
+        if number % PACKED == PACKED - 1:
+            column.pack()
+    parts = column.take()
+
+    assert [len(part) for part in parts] == [PACKED, PACKED, 7]
+    assert all(isinstance(part, Tensor) for part in parts)
+    assert column.take() == []
+
+
+@pytest.mark.parametrize("where", ["device", "host", "both"])
+def test_the_mean_over_many_batches_is_exact(where: str) -> None:
+    """Whether the batches' counts are on the device or the host, over the edges at which they are joined."""
+    generator = torch.Generator().manual_seed(0)
+    losses = torch.rand(2 * PACKED + 7, generator=generator)
+    counts = torch.randint(0, 9, (len(losses),), generator=generator)
+    meters = Meters()
+    for number, (loss, count) in enumerate(zip(losses, counts, strict=True)):
+        is_host = where == "host" or (where == "both" and number % 3 == 0)
+        meters.add_loss(loss.clone(), int(count) if is_host else count.clone())
+        if number == 5:
+            meters.compute()  # a row on the way
+    expected = (losses.double() * counts).sum() / counts.sum()
+
+    assert meters.compute() == {"loss": pytest.approx(expected.item(), rel=1e-12)}

@@ -15,7 +15,7 @@ from fourstep import data as data
 from fourstep import models as models
 from fourstep import scale as scale
 from fourstep.data.batches import Batches as Batches
-from fourstep.data.batches import Data as Data
+from fourstep.data.dataset import Data as Data
 from fourstep.device import pick_device as pick_device
 from fourstep.errors import ConfigError as ConfigError
 from fourstep.errors import DataError as DataError

@@ -1,13 +1,15 @@
 """One pass over the training data: what is yielded, recorded, evaluated and written down in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from fourstep.data.batches import Seekable, as_pair, num_batches
-from fourstep.device import to_device
+from fourstep.data.batches import Seekable
+from fourstep.data.dataset import num_batches, pairs_on
 from fourstep.errors import ConfigError, DataError, check_count
 from fourstep.evaluation import evaluate
 from fourstep.events import Kind, Position
@@ -30,6 +32,7 @@ class Epoch:
     def __init__(self, run: "fourstep.loop.Run", number: int) -> None:
         self.run = run
         self.number = number
+        self._num_batches = num_batches(run.data.train)
         self._batches = self._examples = 0
         self._started = perf_counter()
         self._seconds = 0.0  # of training, without evaluation
@@ -39,9 +42,9 @@ class Epoch:
         run.recorder.start_epoch()
 
     def __iter__(self) -> Iterator[Batch]:
-        return (batch for (batch,) in self.micro_batches(1))
+        return map(itemgetter(0), self.micro_batches(1))
 
-    def micro_batches(self, size: int) -> Iterator[list[Batch]]:
+    def micro_batches(self, size: int) -> Iterator[Sequence[Batch]]:
         """Yield the batches in groups of `size`, one group per update; the last group may be shorter.
 
         Raises:
@@ -50,42 +53,38 @@ class Epoch:
             NonFiniteError: the loss became NaN or infinite; seen where a row is written.
         """
         check_count("accumulate", size)
-        run = self.run
+        run, announcer = self.run, self.run.announcer
+        self._num_batches = num_batches(run.data.train)
         self._started, self._is_passed = perf_counter(), False
         self._batches = self._examples = 0
         for group in self._groups(size):
             yield group
             run.step += 1
             self._batches += len(group)
-            self._examples += sum(batch_length(targets) for _, targets in group)
-            if self._is_row_due():
+            for _, targets in group:
+                self._examples += batch_length(targets)
+            if run.log_every is not None and run.step % run.log_every == 0 and self._batches != self._num_batches:
                 self._read()
                 self._add_row("row")
-            elif run.announcer.is_tick_due():
-                run.announcer.tell("tick", self.position)
-            if run.stopped:
-                self._is_cut = self._batches != num_batches(run.data.train)
+            elif announcer.is_tick_due():
+                announcer.tell("tick", self.position)
+            if announcer.stop is not None:
+                self._is_cut = self._batches != self._num_batches
                 break
-        self._read()  # waits for the device, so that the clock tells the truth
-        self._seconds, self._is_passed = perf_counter() - self._started, True
-
-    def _groups(self, size: int) -> Iterator[list[Batch]]:
-        source = self.run.data.train
-        if isinstance(source, Seekable):
-            source.seek(self.number - 1)
-        group: list[Batch] = []
-        for batch in source:
-            group.append(to_device(as_pair(batch), self.run.device))
-            if len(group) == size:
-                yield group
-                group = []
-        if group:
-            yield group
         if not self._batches:
             raise DataError(
                 "the training data is empty: it yields no batch. Expected at least one. Is drop_last "
                 "on, or is it a generator that was used up?"
             )
+        self._read()  # waits for the device, so that the clock tells the truth
+        self._seconds, self._is_passed = perf_counter() - self._started, True
+
+    def _groups(self, size: int) -> Iterator[Sequence[Batch]]:
+        source = self.run.data.train
+        if isinstance(source, Seekable):
+            source.seek(self.number - 1)
+        pairs = pairs_on(source, self.run.device)
+        return zip(pairs) if size == 1 else iter(lambda: tuple(islice(pairs, size)), ())
 
     def record(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
         """Add a batch to the epoch's loss and metrics; waits for nothing.
@@ -143,15 +142,11 @@ class Epoch:
     @property
     def position(self) -> Position:
         """Where the run is."""
-        done, batches = float(self.run.epochs_done), num_batches(self.run.data.train)
-        if done < self.number and batches:
-            done += self._batches / batches
+        done = float(self.run.epochs_done)
+        if done < self.number and self._num_batches:
+            done += self._batches / self._num_batches
         seconds = self._seconds if self._is_passed else perf_counter() - self._started
         return {"epochs_done": done, "step": self.run.step, "examples_per_second": self._examples / seconds}
-
-    def _is_row_due(self) -> bool:
-        every = self.run.log_every
-        return every is not None and self.run.step % every == 0 and self._batches != num_batches(self.run.data.train)
 
     def _read(self) -> None:
         """Read the sums, which waits for the device."""

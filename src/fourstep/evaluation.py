@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fourstep.data.batches import Data, Prepare, as_pair, scale_bytes
+from fourstep.data.batches import Batches, Prepare, scale_bytes
+from fourstep.data.dataset import Data, as_pair, pairs_on
 from fourstep.device import to_device
 from fourstep.errors import DataError, check_count
 from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
@@ -43,7 +44,8 @@ def evaluate(
 
     Args:
         model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
-        batches: yields `(inputs, targets)`.
+        batches: yields `(inputs, targets)`. Small `Batches` are joined into larger ones, unless the `loss_fn` is no
+            torch module: it may look across a batch's samples.
         loss_fn: of any reduction; None measures no loss.
         metrics: name -> function `(outputs, targets) -> one value per sample`, or an object of torchmetrics' protocol.
 
@@ -55,12 +57,13 @@ def evaluate(
     """
     if isinstance(batches, Data):
         raise DataError("expected batches but got a Data with several splits: pass one of them, as data.test")
+    if isinstance(batches, Batches) and (loss_fn is None or type(loss_fn).__module__.startswith("torch.nn.")):
+        batches = batches.for_evaluation()
     device = device_of(model)
     meters = Meters(metrics, device)
     empty = True
     with evaluating(model), torch.no_grad():  # no inference mode: a model may keep tensors for training
-        for batch in batches:
-            inputs, targets = to_device(as_pair(batch), device)
+        for inputs, targets in pairs_on(batches, device):
             outputs = model(inputs)
             if loss_fn is not None:
                 loss = call_loss(loss_fn, outputs, targets)

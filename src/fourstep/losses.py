@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fourstep.errors import DataError, FourstepError, ShapeError
-from fourstep.nesting import first_tensor, map_tensors
+from fourstep.nesting import batch_length, first_tensor, map_tensors
 
 LossFn: TypeAlias = Callable[[Any, Any], Tensor]
 
@@ -86,8 +86,8 @@ def _doubles(loss_fn: LossFn, outputs: Any, targets: Any, once: float) -> bool |
     return doubled / once > 1.5  # noqa: PLR2004 - between a mean's 1 and a sum's 2
 
 
-def was_summed(loss: Tensor, items: int) -> bool:
-    """Is this scalar known to be a sum over `items`? For where the function that made it is not at hand.
+def was_summed(loss: Tensor, targets: Any) -> bool:
+    """Is this scalar known to be a sum over these targets? For where the function that made it is not at hand.
 
     It is where `reduction="sum"`, or `.sum()` over as many values or rows, made it, by torch's documented attributes
     `grad_fn._saved_*`. A sum that was then scaled or added to others cannot be told from a mean.
@@ -97,7 +97,7 @@ def was_summed(loss: Tensor, items: int) -> bool:
         return False
     if made_by.name() == "SumBackward0":
         summed = made_by._saved_self_sym_sizes  # noqa: SLF001 - documented: pytorch.org/docs/stable/notes/autograd.html
-        return len(summed) > 0 and summed[0] == items
+        return len(summed) > 0 and summed[0] == batch_length(targets)
     return getattr(made_by, "_saved_reduction", None) == _SUM
 
 

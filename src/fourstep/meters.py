@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import torch
@@ -10,16 +11,47 @@ from torch import Tensor, nn
 
 from fourstep.errors import ConfigError, DataError
 from fourstep.metrics import Metric, StatefulMetric
+from fourstep.nesting import detached
+
+PACKED = 1024  # numbers that are joined into one tensor, so that an epoch of any length holds few objects
+
+
+class Scalars:
+    """A growing column of numbers, some or all of them still on the device; adding waits for nothing."""
+
+    def __init__(self) -> None:
+        self._parts: list[Tensor | list[int | Tensor]] = []
+        self._loose: list[int | Tensor] = []
+        self.append = self._loose.append  # bound once: it is called for every batch
+
+    def pack(self) -> None:
+        """Join what was added since the last time; what is on the host stays a list."""
+        if self._loose:
+            tensors = [value for value in self._loose if isinstance(value, Tensor)]
+            whole = len(tensors) == len(self._loose) and len({tensor.dtype for tensor in tensors}) == 1
+            self._parts.append(torch.stack(tensors) if whole else self._loose)
+            self._loose = []
+            self.append = self._loose.append
+
+    def take(self) -> list[Tensor | list[int | Tensor]]:
+        """What was added, in parts, in its order; the column is empty afterwards."""
+        self.pack()
+        taken, self._parts = self._parts, []
+        return taken
 
 
 class Mean:
     """The mean of values over items, added up without waiting for the device.
 
-    Batch sums are kept as they come, and read in one transfer by `Meters.compute`, where they are added in double
-    precision in the order of the batches. The values given must not be changed in place afterwards.
+    Args:
+        of_means: what is added are means over a batch's items, not sums.
+
+    The batches are kept as they come, and read in one transfer by `Meters.compute`, where they are added in double
+    precision in their order. The values given must not be changed in place afterwards.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_means: bool = False) -> None:
+        self._of_means = of_means
         self.reset()
 
     def reset(self) -> None:
@@ -27,30 +59,28 @@ class Mean:
         self.total = 0.0
         self.items = 0.0
         self.batches = 0  # read so far
-        self.first_bad_batch: int | None = None  # counted from 1: the first whose sum is NaN or infinite
-        self._sums: list[Tensor] = []
-        self._counts: list[int | Tensor] = []
+        self.first_bad_batch: int | None = None  # counted from 1: the first whose value is NaN or infinite
+        self._added = 0
+        self.values, self.counts = Scalars(), Scalars()
 
-    def add(self, sum_: Tensor, items: int | Tensor) -> None:
-        """Add a batch: the sum of its values, a scalar, and how many they are."""
-        self._sums.append(sum_)
-        self._counts.append(items)
+    def add(self, value: Tensor, items: int | Tensor) -> None:
+        """Add a batch: the sum of its values, or their mean, a scalar; and how many they are."""
+        self.values.append(value)
+        self.counts.append(items)
+        self._added += 1
+        if self._added % PACKED == 0:
+            self.values.pack()
+            self.counts.pack()
 
-    def pending(self) -> tuple[list[Tensor], list[int | Tensor]]:
-        """The batches that are not read yet; they count as read from now on."""
-        taken = self._sums, self._counts
-        self._sums, self._counts = [], []
-        return taken
-
-    def read(self, sums: list[float], counts: list[float]) -> None:
-        """Add up what `pending` gave, now on the host."""
-        for value, items in zip(sums, counts, strict=True):
+    def read(self, values: list[float], counts: list[float]) -> None:
+        """Add up what the two columns held, now on the host."""
+        for value, items in zip(values, counts, strict=True):
             self.batches += 1
             if self.first_bad_batch is None and not math.isfinite(value):
                 self.first_bad_batch = self.batches
             if items == 0:  # every target ignored: torch's mean of nothing is NaN, and counts for nothing
                 continue
-            self.total += value
+            self.total += value * items if self._of_means else value
             self.items += items
 
     def value(self) -> float:
@@ -92,7 +122,8 @@ class Meters:
             if isinstance(metric, nn.Module):
                 metric.to(device)
         self.functions = {name: metric for name, metric in metrics.items() if not isinstance(metric, StatefulMetric)}
-        self.means = {name: Mean() for name in ("loss", *self.functions)}
+        self.loss = Mean(of_means=True)
+        self.means = {"loss": self.loss, **{name: Mean() for name in self.functions}}
         self.reset()
 
     def reset(self) -> None:
@@ -104,16 +135,20 @@ class Meters:
             metric.reset()
 
     def add_loss(self, mean: Tensor, items: int | Tensor) -> None:
-        """Add a batch's loss: its mean, a scalar, over `items`."""
-        self.means["loss"].add(_wide(mean.detach()) * items, items)
+        """Add a batch's loss: its mean, a detached scalar, over `items`."""
+        self.loss.add(mean, items)
 
-    @torch.no_grad()
     def add_outputs(self, outputs: Any, targets: Any) -> None:
         """Add a batch to every metric.
 
         Raises:
             DataError: a metric that does not give one value per sample.
         """
+        if self.functions or self.stateful:
+            with torch.no_grad():
+                self._measure(detached(outputs), targets)
+
+    def _measure(self, outputs: Any, targets: Any) -> None:
         for name, function in self.functions.items():
             values: Any = function(outputs, targets)  # whatever the user's function returns
             if not isinstance(values, Tensor) or values.dim() == 0:
@@ -128,31 +163,36 @@ class Meters:
 
     def compute(self) -> dict[str, float]:
         """The means of what was added so far, by name, `loss` first. The only place that waits for the device."""
-        pending = {name: mean.pending() for name, mean in self.means.items()}
-        sums = _to_host([value for values, _ in pending.values() for value in values])
-        counts = _to_host([count for _, counts in pending.values() for count in counts])
-        start = 0
-        for name, (values, _) in pending.items():
-            end = start + len(values)
-            self.means[name].read(sums[start:end], counts[start:end])
-            start = end
+        columns = [column.take() for mean in self.means.values() for column in (mean.values, mean.counts)]
+        read = iter(_to_host(columns))
+        for mean in self.means.values():
+            mean.read(next(read), next(read))
         result = {name: mean.value() for name, mean in self.means.items() if mean.batches}
         if self._stateful_batches:
             result.update({name: _as_number(name, metric.compute()) for name, metric in self.stateful.items()})
         return result
 
 
-def _to_host(values: list[int | Tensor]) -> list[float]:
-    """Every value as a float, all tensors in one transfer."""
-    scalars = [value for value in values if isinstance(value, Tensor)]
-    if not scalars:
-        return [float(value) for value in values]
-    # MPS has no float64; a batch's sum is a float32 already, and its count is far below 2**24
-    exact = torch.float32 if scalars[0].device.type == "mps" else torch.float64
-    kinds = {scalar.dtype for scalar in scalars}
-    stacked = torch.stack(scalars) if len(kinds) == 1 else torch.stack([scalar.to(exact) for scalar in scalars])
-    read = iter(stacked.to(exact).tolist())
-    return [next(read) if isinstance(value, Tensor) else float(value) for value in values]
+def _to_host(columns: list[list[Tensor | list[int | Tensor]]]) -> list[list[float]]:
+    """Every column's numbers, all tensors in one transfer."""
+    on_device = [tensor for parts in columns for part in parts for tensor in _tensors_of(part)]
+    read: Iterator[float] = iter(())
+    if on_device:
+        # MPS has no float64; a batch's sum is a float32 already, and its count is far below 2**24
+        exact = torch.float32 if on_device[0].device.type == "mps" else torch.float64
+        read = iter(torch.cat([tensor.reshape(-1).to(exact) for tensor in on_device]).tolist())
+    return [[number for part in parts for number in _numbers_of(part, read)] for parts in columns]
+
+
+def _tensors_of(part: Tensor | list[int | Tensor]) -> list[Tensor]:
+    return [part] if isinstance(part, Tensor) else [value for value in part if isinstance(value, Tensor)]
+
+
+def _numbers_of(part: Tensor | list[int | Tensor], read: Iterator[float]) -> list[float]:
+    """A part's numbers in its order; those that were on the device are the next ones `read`."""
+    if isinstance(part, Tensor):
+        return list(islice(read, len(part)))
+    return [next(read) if isinstance(value, Tensor) else float(value) for value in part]
 
 
 def _wide(values: Tensor) -> Tensor:

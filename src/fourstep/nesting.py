@@ -57,4 +57,4 @@ def batch_length(batch: Any) -> int:
         DataError: there is no tensor in it.
     """
     tensor = first_tensor(batch, "targets")
-    return len(tensor) if tensor.dim() else 1
+    return tensor.shape[0] if tensor.dim() else 1

@@ -11,7 +11,6 @@ from fourstep.history import History
 from fourstep.losses import check_shapes, count_items, mean_loss, was_summed
 from fourstep.meters import Meters
 from fourstep.metrics import Metric
-from fourstep.nesting import batch_length, detached
 
 
 class Recorder:
@@ -40,11 +39,13 @@ class Recorder:
             raise DataError(
                 f"record was given a loss of type {type(loss).__name__}: expected the tensor, before .item()"
             )
-        check_shapes(outputs, targets)
-        summed = was_summed(loss, batch_length(targets))
-        items = count_items(None, targets) if items is None else items
-        self._meters.add_loss(mean_loss(loss, items, is_sum=summed), items)
-        self._meters.add_outputs(detached(outputs), targets)
+        if items is None:  # not from `train_step`, which has looked at the shapes
+            check_shapes(outputs, targets)
+            items = count_items(None, targets)
+        if loss.requires_grad or loss.dim():
+            loss = mean_loss(loss.detach(), items, is_sum=was_summed(loss, targets))
+        self._meters.add_loss(loss, items)
+        self._meters.add_outputs(outputs, targets)
 
     def read(self) -> int | None:
         """Wait for the device and update `results`.
@@ -53,7 +54,7 @@ class Recorder:
             The first batch of the epoch, from 1, whose loss was not finite; None where all were.
         """
         self.results |= {f"train/{name}": value for name, value in self._meters.compute().items()}
-        bad = self._meters.means["loss"].first_bad_batch
+        bad = self._meters.loss.first_bad_batch
         self.failed = bad is not None
         return bad
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 import fourstep as fs
 from fourstep.data import from_arrays, synthetic_blobs, synthetic_regression
-from fourstep.data.batches import Batches, Data
+from fourstep.data.batches import Batches
+from fourstep.data.dataset import Data
 
 VALUES = [[0.5, 1.0], [1.5, 2.0], [2.5, 3.0], [3.5, 4.0]]
 LABELS = [0, 1, 1, 0]

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
-from fourstep.data.batches import Batches, Data, Seekable, as_data, as_pair, num_batches
+from fourstep.data.batches import Batches, Seekable
+from fourstep.data.dataset import Data, as_data, as_pair, num_batches
+from fourstep.data.order import seeded_order
 
 SIZES = {"num_items": st.integers(1, 60), "batch_size": st.integers(1, 70)}
 
@@ -151,6 +153,70 @@ def test_a_model_that_works_in_place_cannot_change_the_data(*, shuffle: bool) ->
         labels.add_(1)
 
     assert batches.fingerprint() == before
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100, 10**6])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("first", [0, 3])
+def test_blocks_make_no_difference(
+    block_bytes: int, first: int, monkeypatch: pytest.MonkeyPatch, *, shuffle: bool
+) -> None:
+    """However many batches are gathered at once, each is the one that a gather of its own gives."""
+    monkeypatch.setattr("fourstep.data.batches.BLOCK_BYTES", block_bytes)
+    inputs, targets = torch.arange(46).reshape(23, 2), torch.arange(23)
+    batches = Batches(inputs, targets, batch_size=4, shuffle=shuffle, seed=3)
+    batches.seek(2, first)
+    order = seeded_order(23, 3)(2) if shuffle else torch.arange(23)
+
+    assert order is not None
+    for (found, truth), chosen in zip(batches, order.split(4)[first:], strict=True):
+        assert torch.equal(found, inputs[chosen])
+        assert torch.equal(truth, targets[chosen])
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_batches_do_not_hang_together(*, shuffle: bool) -> None:
+    """A batch that is changed in place, after it was used in a graph or before, leaves the next one alone."""
+    batches = Batches(torch.ones(12, 3), torch.zeros(12, 1), batch_size=4, shuffle=shuffle)
+    layer = torch.nn.Linear(3, 1)
+    (first, _), (second, _), (third, _) = batches
+    loss = layer(first).pow(2).sum()
+    second.mul_(5)
+    third.add_(layer.weight.sum())
+    loss.backward()
+
+    assert torch.equal(first, torch.ones(4, 3))
+    assert layer.weight.grad is not None
+
+
+def test_small_batches_are_joined_for_evaluation() -> None:
+    """The same samples in their order, as many as are quick, and no change to the batches themselves."""
+    batches = Batches(torch.arange(1000.0), torch.arange(1000), batch_size=10, shuffle=False)
+    larger = batches.for_evaluation()
+
+    assert [len(targets) for _, targets in larger] == [256, 256, 256, 232]
+    assert torch.equal(torch.cat([targets for _, targets in larger]), torch.arange(1000))
+    assert (batches.batch_size, len(batches)) == (10, 100)
+    next(iter(larger))
+    batches.seek(4)
+    assert torch.equal(next(iter(larger))[1], torch.arange(256))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"shuffle": True}, {"shuffle": False, "drop_last": True}, {"shuffle": False, "batch_size": 400}],
+)
+def test_other_batches_are_evaluated_as_they_are(settings: dict[str, Any]) -> None:
+    """Those whose samples would be others, and large ones."""
+    batches = Batches(torch.zeros(1000), torch.zeros(1000), **{"batch_size": 10, **settings})
+    assert batches.for_evaluation() is batches
+
+
+def test_large_samples_are_joined_by_their_size() -> None:
+    """A mebibyte of float32 is the most: 85 colour images of 32 x 32, and no photograph."""
+    for shape, expected in (((3, 32, 32), 85), ((3, 300, 300), 10)):
+        batches = Batches(torch.zeros(100, *shape, dtype=torch.uint8), torch.zeros(100), batch_size=10, shuffle=False)
+        assert batches.for_evaluation().batch_size == expected
 
 
 def test_the_fingerprint_is_of_types_shapes_and_bytes() -> None:

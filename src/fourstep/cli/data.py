@@ -7,8 +7,9 @@ from typing import Annotated
 import torch
 from tyro.conf import Positional, arg, subcommand
 
-from fourstep.data.batches import Batches, Data
+from fourstep.data.batches import Batches
 from fourstep.data.catalog import DATASETS, fetch_dataset, load_dataset, locate_dataset
+from fourstep.data.dataset import Data
 from fourstep.errors import check_count
 
 NAME_HELP = arg(metavar="NAME", help=", ".join(DATASETS))

@@ -11,11 +11,11 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
 from fourstep.d2l.linear import as_shaped
-from fourstep.data.batches import Data, as_data, as_pair
-from fourstep.device import pick_device, to_device
+from fourstep.data.dataset import Data, as_data, as_pair, pairs_on
+from fourstep.device import pick_device
 from fourstep.errors import DataError, ShapeError
 from fourstep.evaluation import device_of, evaluating
-from fourstep.losses import LossFn, call_loss, count_items, returns_sum
+from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
 from fourstep.meters import Meters
 
 
@@ -96,9 +96,9 @@ def batches_on(data_iter: Iterable[Any], device: torch.device | None) -> Iterato
             "expected batches but got a Data with several splits: pass one of them, as data.train or data.test"
         )
     empty = True
-    for batch in as_data(data_iter).train:
-        pair = as_pair(batch)
-        yield pair if device is None else to_device(pair, device)
+    source = as_data(data_iter).train
+    for pair in map(as_pair, source) if device is None else pairs_on(source, device):
+        yield pair
         empty = False
     if empty:
         raise DataError(
@@ -175,10 +175,5 @@ def evaluate_loss(net: Callable[..., Any], data_iter: Iterable[Any], loss: LossF
             value = call_loss(loss, outputs, truth)
             is_sum = returns_sum(loss, outputs, truth, value)
             items = count_items(loss, truth)
-            meters.means["loss"].add(total_loss(value, items, is_sum=is_sum), items)
+            meters.add_loss(mean_loss(value, items, is_sum=is_sum), items)
     return meters.compute()["loss"]
-
-
-def total_loss(value: Tensor, items: int | Tensor, *, is_sum: bool) -> Tensor:
-    """A loss of any reduction as the sum over its items, a scalar."""
-    return value.sum() if value.dim() or is_sum else value * items

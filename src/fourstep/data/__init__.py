@@ -4,7 +4,6 @@ from fourstep.data.arrays import from_arrays as from_arrays
 from fourstep.data.arrays import synthetic_blobs as synthetic_blobs
 from fourstep.data.arrays import synthetic_regression as synthetic_regression
 from fourstep.data.batches import Batches as Batches
-from fourstep.data.batches import Data as Data
 from fourstep.data.catalog import DATASETS as DATASETS
 from fourstep.data.catalog import DatasetInfo as DatasetInfo
 from fourstep.data.catalog import digits as digits
@@ -12,6 +11,7 @@ from fourstep.data.catalog import fashion_mnist as fashion_mnist
 from fourstep.data.catalog import fetch_dataset as fetch_dataset
 from fourstep.data.catalog import load_dataset as load_dataset
 from fourstep.data.catalog import locate_dataset as locate_dataset
+from fourstep.data.dataset import Data as Data
 from fourstep.data.idx import read_idx as read_idx
 from fourstep.data.images import Standardize as Standardize
 from fourstep.data.images import learn_standardize as learn_standardize

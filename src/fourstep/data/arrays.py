@@ -12,7 +12,8 @@ from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fourstep.data.batches import Batches, Data, Prepare, scale_bytes
+from fourstep.data.batches import Batches, Prepare, scale_bytes
+from fourstep.data.dataset import Data
 from fourstep.data.split import hold_out
 from fourstep.errors import ConfigError, DataError
 from fourstep.seed import make_generator

@@ -4,9 +4,9 @@ Data that fits in memory is kept as whole tensors and cut into batches by one ga
 worker processes. Shapes: N samples, B samples in a batch.
 """
 
+import copy
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -17,6 +17,9 @@ from fourstep.data.order import Order, in_order, seeded_order
 from fourstep.errors import ConfigError, DataError, check_count
 
 Prepare: TypeAlias = Callable[[Tensor], Tensor]
+
+EVALUATED, EVALUATED_BYTES = 256, 2**20  # samples, and their float32 inputs: what a cache holds beside a small model
+BLOCK_BYTES = 64 * 1024  # of samples that are gathered at once: small enough for the cache beside all else
 
 
 @runtime_checkable
@@ -105,28 +108,41 @@ class Batches:
         epoch, batch = self._position
         self._position[:] = epoch + 1, 0
         indices = self.order(epoch)
-        if indices is None:
-            return self._slices(batch)
-        # one copy per epoch; the generator is the CPU's, so that every device sees the same order
-        return self._gathers(indices.to(self.inputs.device, non_blocking=True), batch)
+        if indices is not None:  # one copy per epoch; the generator is the CPU's, so that every device sees the same
+            indices = indices.to(self.inputs.device, non_blocking=True)
+        return self._cut(indices, batch * self.batch_size)
 
-    def _slices(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(first * self.batch_size, self.num_items, self.batch_size):
-            end = min(start + self.batch_size, self.num_items)
-            # copies, as a gather makes them: a model that works in place must not change the data
-            yield self.prepare(self.inputs[start:end].clone()), self.targets[start:end].clone()
+    def _cut(self, indices: Tensor | None, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Take many small batches at once and cut them apart: a gather costs far more than a cut."""
+        batch_bytes = self.inputs[: self.batch_size].nbytes + self.targets[: self.batch_size].nbytes
+        block = self.batch_size * max(1, BLOCK_BYTES // max(1, batch_bytes))
+        for start in range(first, self.num_items, block):
+            end = min(start + block, self.num_items)
+            # parts that autograd does not tie to each other: a model may work in place
+            inputs = _take(self.inputs, indices, start, end).unsafe_split(self.batch_size)
+            targets = _take(self.targets, indices, start, end).unsafe_split(self.batch_size)
+            yield from zip(map(self.prepare, inputs), targets, strict=True)
 
-    def _gathers(self, indices: Tensor, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(first * self.batch_size, self.num_items, self.batch_size):
-            chosen = indices[start : min(start + self.batch_size, self.num_items)]
-            yield self.prepare(self.inputs.index_select(0, chosen)), self.targets.index_select(0, chosen)
+    def for_evaluation(self) -> "Batches":
+        """The same samples for a pass whose result does not depend on the batches: in larger ones where that is faster.
+
+        Larger up to `EVALUATED` samples, as long as they are no more than `EVALUATED_BYTES`; never smaller.
+        """
+        sample_bytes = 4 * max(1, self.inputs[:1].numel())  # float32, as the model sees them
+        batch_size = min(EVALUATED, EVALUATED_BYTES // sample_bytes)
+        if self.drop_last or self.order is not in_order or batch_size <= self.batch_size:
+            return self
+        larger = copy.copy(self)
+        larger.batch_size = batch_size
+        larger._position = [0, 0]  # noqa: SLF001 - its own pass
+        return larger
 
     def to(self, device: torch.device) -> "Batches":
         """The same batches with the whole tensors on `device`, so that no batch is copied; itself if they are there."""
         if self.inputs.device == device:
             return self
-        moved = object.__new__(Batches)
-        moved.__dict__.update(self.__dict__, inputs=self.inputs.to(device), targets=self.targets.to(device))
+        moved = copy.copy(self)
+        moved.inputs, moved.targets = self.inputs.to(device), self.targets.to(device)
         return moved
 
     def fingerprint(self) -> str:
@@ -144,6 +160,11 @@ class Batches:
         return f"Batches({self.num_items} samples of {kind} {shape}, {len(self)} batches of {self.batch_size})"
 
 
+def _take(tensor: Tensor, indices: Tensor | None, start: int, end: int) -> Tensor:
+    """A copy of some samples, also where they lie in order: a model that works in place must not change the data."""
+    return tensor[start:end].clone() if indices is None else tensor.index_select(0, indices[start:end])
+
+
 def _check_pair(inputs: Any, targets: Any) -> None:
     for what, values in (("inputs", inputs), ("targets", targets)):
         if not isinstance(values, Tensor) or values.dim() == 0:
@@ -158,79 +179,3 @@ def _check_pair(inputs: Any, targets: Any) -> None:
         raise DataError("no samples: inputs and targets are empty. Expected at least one")
     if inputs.device != targets.device:
         raise DataError(f"inputs are on {inputs.device} but targets on {targets.device}: expected both on one device")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """The splits of a data set.
-
-    Attributes:
-        train: any iterable of `(inputs, targets)` batches: `Batches`, or a `DataLoader` of your own.
-        val: the split to choose by while training; None where there is none.
-        test: the split to judge by; None where there is none.
-        classes: the classes' names in the order of their indices; empty where targets are no classes.
-        name: what it is called on screen and in files.
-    """
-
-    train: Iterable[Any]
-    val: Iterable[Any] | None = None
-    test: Iterable[Any] | None = None
-    classes: tuple[str, ...] = ()
-    name: str = "data"
-
-    def splits(self) -> dict[str, Iterable[Any]]:
-        """The splits that are there, by name."""
-        named = {"train": self.train, "val": self.val, "test": self.test}
-        return {name: split for name, split in named.items() if split is not None}
-
-    def to(self, device: torch.device) -> "Data":
-        """The same data with every `Batches` on `device`; other iterables are left to be moved batch by batch."""
-
-        def moved(split: Any) -> Any:
-            return split.to(device) if isinstance(split, Batches) else split
-
-        return replace(self, train=moved(self.train), val=moved(self.val), test=moved(self.test))
-
-
-def as_data(data: Any) -> Data:
-    """`data` itself where it is `Data`; the training split of a `Data` where it is an iterable of batches.
-
-    Raises:
-        DataError: it is neither.
-    """
-    if isinstance(data, Data):
-        return data
-    if isinstance(data, tuple):
-        raise DataError(
-            "data is a tuple: expected fourstep.Data(train=..., test=...) for several splits of batches, or "
-            "fourstep.data.from_arrays(inputs, targets, test=(inputs, targets), batch_size=...) for arrays"
-        )
-    if isinstance(data, Tensor | str | bytes) or not isinstance(data, Iterable):
-        raise DataError(
-            f"data is a {type(data).__name__}: expected fourstep.Data, or an iterable of (inputs, targets) batches, as "
-            "DataLoader is one. fourstep.data.from_arrays makes one from arrays"
-        )
-    return Data(train=data)
-
-
-def as_pair(batch: Any) -> tuple[Any, Any]:
-    """A batch's inputs and targets.
-
-    Raises:
-        DataError: it is not a pair.
-    """
-    if isinstance(batch, tuple | list) and len(batch) == 2:  # noqa: PLR2004 - a pair
-        return batch[0], batch[1]
-    size = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
-    raise DataError(
-        f"a batch is a {type(batch).__name__}{size}: expected a pair (inputs, targets), as fourstep.data and "
-        "DataLoader give"
-    )
-
-
-def num_batches(source: Iterable[Any]) -> int | None:
-    """How many batches a pass yields; None where the source cannot say."""
-    try:
-        return len(source)  # type: ignore[arg-type]
-    except TypeError:
-        return None

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from fourstep.data.arrays import from_arrays
-from fourstep.data.batches import Data, scale_bytes
+from fourstep.data.batches import scale_bytes
+from fourstep.data.dataset import Data
 from fourstep.data.idx import read_idx
 from fourstep.data.images import learn_standardize, resize_images
 from fourstep.data.places import FileSet, Location, locate_files, read_files

@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 
 from fourstep import models
 from fourstep.data.arrays import from_arrays, synthetic_regression
-from fourstep.data.batches import Data
 from fourstep.data.catalog import load_dataset
+from fourstep.data.dataset import Data
 from fourstep.device import pick_device
 from fourstep.errors import ConfigError, UnknownNameError
 from fourstep.events import Hook

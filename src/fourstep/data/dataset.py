@@ -1,0 +1,99 @@
+"""A data set: its splits, and what counts as a split, from any source of batches."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fourstep.data.batches import Batches
+from fourstep.device import to_device
+from fourstep.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The splits of a data set.
+
+    Attributes:
+        train: any iterable of `(inputs, targets)` batches: `Batches`, or a `DataLoader` of your own.
+        val: the split to choose by while training; None where there is none.
+        test: the split to judge by; None where there is none.
+        classes: the classes' names in the order of their indices; empty where targets are no classes.
+        name: what it is called on screen and in files.
+    """
+
+    train: Iterable[Any]
+    val: Iterable[Any] | None = None
+    test: Iterable[Any] | None = None
+    classes: tuple[str, ...] = ()
+    name: str = "data"
+
+    def splits(self) -> dict[str, Iterable[Any]]:
+        """The splits that are there, by name."""
+        named = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: split for name, split in named.items() if split is not None}
+
+    def to(self, device: torch.device) -> "Data":
+        """The same data with every `Batches` on `device`; other iterables are left to be moved batch by batch."""
+
+        def moved(split: Any) -> Any:
+            return split.to(device) if isinstance(split, Batches) else split
+
+        return replace(self, train=moved(self.train), val=moved(self.val), test=moved(self.test))
+
+
+def as_data(data: Any) -> Data:
+    """`data` itself where it is `Data`; the training split of a `Data` where it is an iterable of batches.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if isinstance(data, Data):
+        return data
+    if isinstance(data, tuple):
+        raise DataError(
+            "data is a tuple: expected fourstep.Data(train=..., test=...) for several splits of batches, or "
+            "fourstep.data.from_arrays(inputs, targets, test=(inputs, targets), batch_size=...) for arrays"
+        )
+    if isinstance(data, Tensor | str | bytes) or not isinstance(data, Iterable):
+        raise DataError(
+            f"data is a {type(data).__name__}: expected fourstep.Data, or an iterable of (inputs, targets) batches, as "
+            "DataLoader is one. fourstep.data.from_arrays makes one from arrays"
+        )
+    return Data(train=data)
+
+
+def as_pair(batch: Any) -> tuple[Any, Any]:
+    """A batch's inputs and targets.
+
+    Raises:
+        DataError: it is not a pair.
+    """
+    if isinstance(batch, tuple | list) and len(batch) == 2:  # noqa: PLR2004 - a pair
+        return batch[0], batch[1]
+    size = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+    raise DataError(
+        f"a batch is a {type(batch).__name__}{size}: expected a pair (inputs, targets), as fourstep.data and "
+        "DataLoader give"
+    )
+
+
+def pairs_on(source: Iterable[Any], device: torch.device) -> Iterator[tuple[Any, Any]]:
+    """A pass over a source: its pairs `(inputs, targets)`, every tensor in them on `device`.
+
+    Raises:
+        DataError: a batch that is not a pair.
+    """
+    if isinstance(source, Batches) and source.inputs.device == device:
+        return iter(source)  # there already, and pairs for certain
+    return (to_device(as_pair(batch), device) for batch in source)
+
+
+def num_batches(source: Iterable[Any]) -> int | None:
+    """How many batches a pass yields; None where the source cannot say."""
+    try:
+        return len(source)  # type: ignore[arg-type]
+    except TypeError:
+        return None

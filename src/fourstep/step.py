@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fourstep.losses import LossFn, count_items, measure_loss
-from fourstep.nesting import detached
 from fourstep.scale.precision import OFF, MixedPrecision
+from fourstep.scale.update import clear_gradients
 
 Batch: TypeAlias = tuple[Any, Any]
 Observe: TypeAlias = Callable[[Tensor, Any, Any, int | Tensor], None]
@@ -64,7 +64,7 @@ def train_step(
         micro_batches: one or more pairs `(inputs, targets)` on the model's device, of any sizes.
         amp: the forward's number format; see `fourstep.scale.mixed_precision`.
         max_grad_norm: clip the gradients to this joint 2-norm before the update.
-        observe: called with `(mean loss, outputs, targets, items)` of every micro-batch, detached.
+        observe: called with `(mean loss, outputs, targets, items)` of every micro-batch; the loss is detached.
 
     Returns:
         The mean loss over all items, and the gradients' norm where they were clipped.
@@ -77,15 +77,16 @@ def train_step(
     counts = [count_items(loss_fn, targets) for _, targets in micro_batches]
     all_items = counts[0] if len(counts) == 1 else sum(counts)
     means = []
-    optimizer.zero_grad()  # 2. clear, first of all, so that the micro-batches' gradients can add up
+    clear_gradients(optimizer)  # 2. clear, first of all, so that the micro-batches' gradients can add up
     for (inputs, targets), items in zip(micro_batches, counts, strict=True):
         with amp.autocast():
             outputs = model(inputs)  # 1. forward, then the loss: what to differentiate, and the mean to report
             loss, mean = measure_loss(loss_fn, outputs, targets, items, all_items)
         amp.backward(loss)  # 3. backward
-        means.append(mean.detach())
+        mean = mean.detach()
+        means.append(mean)
         if observe is not None:
-            observe(means[-1], detached(outputs), targets, items)
+            observe(mean, outputs, targets, items)
     grad_norm = amp.update(optimizer, max_grad_norm)  # 4. update
     return StepResult(_weighted_mean(means, counts), grad_norm)
 

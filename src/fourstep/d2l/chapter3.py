@@ -8,17 +8,20 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fourstep.d2l.counters import Number
-from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right, total_loss
+from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right
 from fourstep.d2l.plotting import Animator
 from fourstep.errors import FourstepWarning, check_count
-from fourstep.losses import LossFn, call_loss, count_items, returns_sum
+from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
 from fourstep.meters import Meters
 from fourstep.nesting import batch_length
 from fourstep.recording import non_finite_error
+from fourstep.scale.memory import keep_freed_memory
+from fourstep.scale.update import clear_gradients, update_weights
 
 Net: TypeAlias = Callable[..., Any]
 Updater: TypeAlias = Optimizer | Callable[[int], Any]
@@ -62,10 +65,12 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
 def _train_epoch(
     net: Net, train_iter: Iterable[Any], loss: LossFn, updater: Updater, epoch: int | None = None
 ) -> tuple[float, float]:
+    home = home_of(net)
+    keep_freed_memory(home or torch.device("cpu"))
     if isinstance(net, nn.Module):
         net.train()
     meters = Meters({"accuracy": is_right})
-    for number, (inputs, targets) in enumerate(batches_on(train_iter, home_of(net))):
+    for number, (inputs, targets) in enumerate(batches_on(train_iter, home)):
         outputs = net(inputs)
         value = call_loss(loss, outputs, targets)
         is_sum = returns_sum(loss, outputs, targets, value)
@@ -73,14 +78,14 @@ def _train_epoch(
         if number == 0:
             _warn_of_reduction(value, updater, is_sum=is_sum)
         if isinstance(updater, Optimizer):
-            updater.zero_grad()
+            clear_gradients(updater)
             value.mean().backward()
-            updater.step()
+            update_weights(updater)
         else:
             value.sum().backward()
             updater(batch_length(inputs))
-        meters.means["loss"].add(total_loss(value.detach(), items, is_sum=is_sum), items)
-        meters.add_outputs(outputs.detach(), targets)
+        meters.add_loss(mean_loss(value.detach(), items, is_sum=is_sum), items)
+        meters.add_outputs(outputs, targets)
     lr = updater.param_groups[0]["lr"] if isinstance(updater, Optimizer) else None
     return read_means(meters, epoch, lr)
 
@@ -104,7 +109,7 @@ def read_means(meters: Meters, epoch: int | None, lr: Number | None) -> tuple[fl
         NonFiniteError: the loss became NaN or infinite.
     """
     values = meters.compute()
-    batch = meters.means["loss"].first_bad_batch
+    batch = meters.loss.first_bad_batch
     if batch is not None:
         raise non_finite_error(batch, epoch, lr)
     return values["loss"], values["accuracy"]

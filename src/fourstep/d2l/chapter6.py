@@ -13,14 +13,17 @@ from torch.optim import Optimizer
 
 from fourstep.d2l.chapter3 import CURVES, TrainResult, read_means
 from fourstep.d2l.counters import Number, Timer
-from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right, total_loss
+from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right
 from fourstep.d2l.plotting import Animator
-from fourstep.data.batches import Batches, num_batches
+from fourstep.data.batches import Batches
+from fourstep.data.dataset import num_batches
 from fourstep.device import pick_device
 from fourstep.errors import ConfigError, check_count
 from fourstep.losses import call_loss, count_items
 from fourstep.meters import Meters
 from fourstep.nesting import batch_length
+from fourstep.scale.memory import keep_freed_memory
+from fourstep.scale.update import clear_gradients, update_weights
 
 
 def train_ch6(
@@ -95,17 +98,18 @@ def _train_epoch_ch6(
     lr, batches = optimizer.param_groups[0]["lr"], num_batches(train_iter)
     every = max(1, (batches or 1) // 5)  # draws five times an epoch; a source without a length, at its end alone
     meters, examples = Meters({"accuracy": is_right}), 0
+    keep_freed_memory(device)
     net.train()
     timer.start()
     for number, (inputs, targets) in enumerate(batches_on(train_iter, device), start=1):
-        optimizer.zero_grad()
+        clear_gradients(optimizer)
         outputs = net(inputs)
         value = call_loss(loss, outputs, targets)
         value.backward()
-        optimizer.step()
+        update_weights(optimizer)
         items = count_items(loss, targets)
-        meters.means["loss"].add(total_loss(value.detach(), items, is_sum=False), items)
-        meters.add_outputs(outputs.detach(), targets)
+        meters.add_loss(value.detach(), items)
+        meters.add_outputs(outputs, targets)
         examples += batch_length(inputs)
         if batches is not None and number % every == 0 and number < batches:
             now = read_means(meters, epoch, lr)  # waits for the device, so that the clock tells the truth

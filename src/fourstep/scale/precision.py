@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from fourstep.errors import ConfigError
+from fourstep.scale.update import update_weights
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _NOTHING: AbstractContextManager[None] = nullcontext()
@@ -55,7 +56,7 @@ class MixedPrecision:
             self.scaler.unscale_(optimizer)
         norm = None if max_grad_norm is None else torch.nn.utils.clip_grad_norm_(_parameters(optimizer), max_grad_norm)
         if self.scaler is None:
-            optimizer.step()
+            update_weights(optimizer)
         else:
             self.scaler.step(optimizer)
             self.scaler.update()

@@ -15,7 +15,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from fourstep.checks import check_parts, check_step_parts
-from fourstep.data.batches import as_data
+from fourstep.data.dataset import as_data
 from fourstep.device import pick_device
 from fourstep.epoch import Epoch
 from fourstep.errors import FourstepWarning, check_count
@@ -25,6 +25,7 @@ from fourstep.losses import LossFn
 from fourstep.metrics import Metric
 from fourstep.recording import Recorder
 from fourstep.runs.folder import RunFolder, check_free
+from fourstep.scale.memory import is_channels_last, keep_freed_memory
 from fourstep.scale.precision import OFF, MixedPrecision
 from fourstep.show import Show, open_display, save_curves
 from fourstep.step import StepResult, train_step
@@ -172,8 +173,13 @@ class Run:
             )
         if not self.model.training:  # left in evaluation mode; modules frozen inside a training model stay as they are
             self.model.train()
+        speed = {
+            "threads": torch.get_num_threads(),
+            "keeps_freed_memory": keep_freed_memory(self.device),
+            "channels_last": is_channels_last(self.model),
+        }
         if self._place is not None and self.folder is None:
-            self.folder = RunFolder.create(self._place, self.data, self.device, self.settings)
+            self.folder = RunFolder.create(self._place, self.data, self.device, self.settings, speed)
         keep = () if self.folder is None else (self.folder.append_row,)
         self.announcer = Announcer((*keep, *open_display(self.show, self.history), *self.hooks), epochs)
         epoch = Epoch(self, self.epochs_done)

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from fourstep.data.batches import Batches, Data, num_batches
+from fourstep.data.batches import Batches
+from fourstep.data.dataset import Data, num_batches
 from fourstep.errors import DataFileError, RunFolderError
 from fourstep.events import Event
 from fourstep.files import atomic_write, reason
@@ -41,7 +42,14 @@ class RunFolder:
         self._rows: io.FileIO | None = None
 
     @classmethod
-    def create(cls, path: str | Path, data: Data, where: torch.device, settings: Mapping[str, Any]) -> "RunFolder":
+    def create(
+        cls,
+        path: str | Path,
+        data: Data,
+        where: torch.device,
+        settings: Mapping[str, Any],
+        speed: Mapping[str, bool | int] | None = None,
+    ) -> "RunFolder":
         """Make the folder and write down how the run begins.
 
         Args:
@@ -50,6 +58,7 @@ class RunFolder:
             where: the device.
             settings: what else to keep, nested as deep as you like. `None` is left out; what TOML cannot hold becomes
                 text.
+            speed: what was done to be fast, for the table `[speed]`.
 
         Raises:
             RunFolderError: the folder holds a run, or cannot be made or written.
@@ -58,7 +67,7 @@ class RunFolder:
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / ROWS).write_bytes(b"")
-            _save_toml(describe(data, where, settings), folder / SETTINGS)
+            _save_toml({**describe(data, where, settings), "speed": dict(speed or {})}, folder / SETTINGS)
         return cls(folder)
 
     def append_row(self, event: Event) -> None:

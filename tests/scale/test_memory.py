@@ -1,0 +1,102 @@
+"""Memory that is kept from step to step, and how a model's tensors lie."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import fourstep as fs
+from fourstep.scale.memory import is_channels_last, keep_freed_memory
+
+GLIBC = platform.libc_ver()[0] == "glibc"
+
+# The fewest page faults of an epoch of four LeNet steps, the first left out.
+FAULTS = """
+import resource, torch, fourstep as fs
+inputs, targets = torch.rand(4096, 1, 28, 28), torch.randint(10, (4096,))
+counts = []
+def note(event):
+    if event.kind == "epoch":
+        counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+model = fs.models.LeNet()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+data = fs.data.from_arrays(inputs, targets, batch_size=1024)
+fs.fit(model, data, torch.nn.CrossEntropyLoss(), optimizer, epochs=4, hooks=[note], show="none")
+faults = min(after - before for before, after in zip(counts, counts[1:]))
+print(faults, sum(weight.detach().double().sum().item() for weight in model.parameters()).hex())
+"""
+
+
+def run(code: str, **variables: str) -> list[str]:
+    """What a Python process of its own prints, with these variables in its environment."""
+    command = [sys.executable, "-c", "import torch; torch.manual_seed(0)\n" + code]
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(not GLIBC, reason="only glibc gives memory back so eagerly")
+def test_kept_memory_saves_page_faults_and_changes_no_bit() -> None:
+    """The one thing that it is for; the switch puts things back."""
+    faults, weights = run(FAULTS)
+    faults_before, weights_before = run(FAULTS, FOURSTEP_KEEP_MEMORY="0")
+
+    assert int(faults) < 5_000
+    assert int(faults_before) > 3 * int(faults) + 10_000
+    assert weights == weights_before
+
+
+@pytest.mark.parametrize("variable", ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_"])
+def test_malloc_as_its_user_has_set_it_is_left_alone(variable: str) -> None:
+    """Who has tuned malloc already knows better."""
+    code = "from fourstep.scale.memory import keep_freed_memory as keep\nprint(keep(torch.device('cpu')))"
+    assert run(code, **{variable: "1000000"}) == ["False"]
+    assert run(code) == [str(GLIBC)]
+
+
+def test_another_device_needs_no_malloc() -> None:
+    """Its memory is not the process's."""
+    assert not keep_freed_memory(torch.device("meta"))
+
+
+def test_the_run_says_what_was_done(tmp_path: Path) -> None:
+    """In `run.toml`, so that it can be done again."""
+    model = fs.models.LeNet(image_size=12)
+    data = fs.data.from_arrays(torch.rand(8, 1, 12, 12), torch.arange(8), batch_size=4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fs.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=1, folder=tmp_path / "run", show="none")
+    text = (tmp_path / "run" / "run.toml").read_text()
+    kept = str(keep_freed_memory(torch.device("cpu"))).lower()
+
+    assert f"[speed]\nthreads = {torch.get_num_threads()}\nkeeps_freed_memory = {kept}\nchannels_last = true\n" in text
+
+
+def test_the_layout_of_a_model_is_seen() -> None:
+    """By its convolutions' weights; one channel alone lies both ways."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(2))
+    model(torch.rand(1, 3, 5, 5))
+    assert not is_channels_last(model)
+    assert is_channels_last(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    assert not is_channels_last(nn.Linear(2, 1))
+    assert not is_channels_last(nn.Conv2d(1, 4, 3).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+
+
+def test_lenet_is_the_same_either_way() -> None:
+    """Channels innermost change its outputs and gradients by rounding alone."""
+    torch.manual_seed(0)
+    fast, plain = fs.models.LeNet(), fs.models.LeNet()
+    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    plain.load_state_dict(fast.state_dict())
+    assert is_channels_last(fast)
+    assert not is_channels_last(plain)
+    inputs, targets = torch.rand(32, 1, 28, 28), torch.randint(10, (32,))
+    for model in (fast, plain):
+        nn.functional.cross_entropy(model(inputs), targets).backward()
+
+    torch.testing.assert_close(fast(inputs), plain(inputs), rtol=1e-5, atol=1e-6)
+    for one, other in zip(fast.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import fourstep as fs
-from fourstep.losses import LossFn, call_loss, check_shapes, count_items, returns_sum, was_summed
+from fourstep.losses import LossFn, call_loss, check_shapes, count_items, measure_loss, returns_sum, was_summed
 
 LOGITS = torch.zeros(4, 3)
 
@@ -218,3 +218,27 @@ def test_a_loss_that_is_no_tensor_is_refused() -> None:
     """The error says what came back."""
     with pytest.raises(fs.DataError, match="the loss function returned a float: expected a tensor"):
         call_loss(lambda *_: 0.5, LOGITS, LOGITS)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 2.0, 0.5])])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(40,), (40, 5)])
+def test_what_torch_has_counted_is_what_is_counted(
+    reduction: str, weight: Tensor | None, dtype: torch.dtype, shape: tuple[int, ...]
+) -> None:
+    """In training, where its graph knows, and in evaluation, where it does not."""
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(3, shape, generator=generator)
+    targets[::7] = -1
+    outputs = torch.randn(shape[0], 3, *shape[1:], generator=generator).to(dtype).requires_grad_()
+    loss_fn = nn.CrossEntropyLoss(weight if weight is None else weight.to(dtype), ignore_index=-1, reduction=reduction)
+    expected = float(count_items(loss_fn, targets))
+    _, mean, items = measure_loss(loss_fn, outputs, targets)
+    with torch.no_grad():
+        _, _, unsaved = measure_loss(loss_fn, outputs, targets)
+    wide = None if weight is None else weight.double()
+    exact = nn.functional.cross_entropy(outputs.double(), targets, wide, ignore_index=-1)
+
+    assert float(items) == float(unsaved) == expected
+    assert float(mean.detach()) == pytest.approx(float(exact.detach()), rel=1e-6 if dtype.itemsize > 2 else 1e-2)

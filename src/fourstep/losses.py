@@ -18,6 +18,7 @@ from fourstep.nesting import batch_length, first_tensor, map_tensors
 
 LossFn: TypeAlias = Callable[[Any, Any], Tensor]
 
+_LARGEST = 2**24  # to which float32 counts without gaps
 _SUM = 2  # torch's code for reduction="sum" in `grad_fn._saved_reduction` (aten/src/ATen/core/Reduction.h)
 
 
@@ -109,30 +110,42 @@ def mean_loss(loss: Tensor, items: int | Tensor, *, is_sum: bool) -> Tensor:
 
 
 def measure_loss(
-    loss_fn: LossFn, outputs: Any, targets: Any, items: int | Tensor, total_items: int | Tensor
-) -> tuple[Tensor, Tensor]:
+    loss_fn: LossFn, outputs: Any, targets: Any, total_items: int | Tensor | None = None
+) -> tuple[Tensor, Tensor, int | Tensor]:
     """A micro-batch's loss in its two roles.
 
     Args:
         loss_fn: of any reduction.
         outputs: the model's answer.
         targets: the truth.
-        items: `count_items` of this micro-batch.
-        total_items: of all micro-batches of the update; the same object where there is one.
+        total_items: `count_items` over all micro-batches of the update; None where there is one.
 
     Returns:
-        The scalar to differentiate (this micro-batch's share of the update's loss; a sum stays a sum), and the mean per
-        item.
+        The scalar to differentiate (this micro-batch's share of the update's loss; a sum stays a sum), the mean per
+        item, and the number of items.
 
     Raises:
         ShapeError, DataError: outputs and targets do not belong together.
     """
     loss = call_loss(loss_fn, outputs, targets)
+    saved = _saved_items(loss_fn, targets, loss)
+    items = count_items(loss_fn, targets) if saved is None else saved
     summed = returns_sum(loss_fn, outputs, targets, loss)
     mean = mean_loss(loss, items, is_sum=summed)
     if summed:
-        return loss, mean
-    return (mean if total_items is items else mean * (items / total_items)), mean
+        return loss, mean, items
+    return (mean if total_items is None else mean * (items / total_items)), mean, items
+
+
+def _saved_items(loss_fn: LossFn, targets: Any, loss: Tensor) -> Tensor | None:
+    """`count_items` where torch has counted already: to take a mean over class indices, it needs to.
+
+    Read from the documented attributes `grad_fn._saved_*`; None where there is no such count, or one that was rounded.
+    """
+    if not isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) or loss.dtype is not torch.float32:
+        return None
+    exact = isinstance(targets, Tensor) and targets.numel() < _LARGEST
+    return getattr(loss.grad_fn, "_saved_total_weight", None) if exact and loss_fn.reduction == "mean" else None
 
 
 def call_loss(loss_fn: LossFn, outputs: Any, targets: Any) -> Tensor:

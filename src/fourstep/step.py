@@ -6,8 +6,7 @@ first test.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +20,7 @@ Batch: TypeAlias = tuple[Any, Any]
 Observe: TypeAlias = Callable[[Tensor, Any, Any, int | Tensor], None]
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(NamedTuple):
     """What one update leaves: the mean loss before it, and the gradients' norm where they were clipped.
 
     Both are scalars on the device: reading them waits for it.
@@ -74,24 +72,25 @@ def train_step(
 
     Batch normalisation sees one micro-batch at a time, so with it accumulation is not the same as one big batch.
     """
-    counts = [count_items(loss_fn, targets) for _, targets in micro_batches]
-    all_items = counts[0] if len(counts) == 1 else sum(counts)
-    means = []
+    total_items = (
+        None if len(micro_batches) == 1 else sum(count_items(loss_fn, targets) for _, targets in micro_batches)
+    )
+    parts = []
     clear_gradients(optimizer)  # 2. clear, first of all, so that the micro-batches' gradients can add up
-    for (inputs, targets), items in zip(micro_batches, counts, strict=True):
+    for inputs, targets in micro_batches:
         with amp.autocast():
             outputs = model(inputs)  # 1. forward, then the loss: what to differentiate, and the mean to report
-            loss, mean = measure_loss(loss_fn, outputs, targets, items, all_items)
+            loss, mean, items = measure_loss(loss_fn, outputs, targets, total_items)
         amp.backward(loss)  # 3. backward
         mean = mean.detach()
-        means.append(mean)
+        parts.append((mean, items))
         if observe is not None:
             observe(mean, outputs, targets, items)
     grad_norm = amp.update(optimizer, max_grad_norm)  # 4. update
-    return StepResult(_weighted_mean(means, counts), grad_norm)
+    return StepResult(_weighted_mean(parts), grad_norm)
 
 
-def _weighted_mean(means: list[Tensor], counts: list[int | Tensor]) -> Tensor:
-    if len(means) == 1:
-        return means[0]
-    return torch.stack([mean * items for mean, items in zip(means, counts, strict=True)]).sum() / sum(counts)
+def _weighted_mean(parts: list[tuple[Tensor, int | Tensor]]) -> Tensor:
+    if len(parts) == 1:
+        return parts[0][0]
+    return torch.stack([mean * items for mean, items in parts]).sum() / sum(items for _, items in parts)

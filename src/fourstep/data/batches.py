@@ -6,7 +6,7 @@ worker processes. Shapes: N samples, B samples in a batch.
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -118,10 +118,13 @@ class Batches:
         block = self.batch_size * max(1, BLOCK_BYTES // max(1, batch_bytes))
         for start in range(first, self.num_items, block):
             end = min(start + block, self.num_items)
-            # parts that autograd does not tie to each other: a model may work in place
-            inputs = _take(self.inputs, indices, start, end).unsafe_split(self.batch_size)
-            targets = _take(self.targets, indices, start, end).unsafe_split(self.batch_size)
+            chosen = slice(start, end) if indices is None else indices[start:end]
+            inputs, targets = (self._parts(_take(tensor, chosen)) for tensor in (self.inputs, self.targets))
             yield from zip(map(self.prepare, inputs), targets, strict=True)
+
+    def _parts(self, block: Tensor) -> Sequence[Tensor]:
+        """A block's batches, which autograd does not tie to each other: a model may work in place."""
+        return (block,) if len(block) <= self.batch_size else block.unsafe_split(self.batch_size)
 
     def for_evaluation(self) -> "Batches":
         """The same samples for a pass whose result does not depend on the batches: in larger ones where that is faster.
@@ -160,9 +163,9 @@ class Batches:
         return f"Batches({self.num_items} samples of {kind} {shape}, {len(self)} batches of {self.batch_size})"
 
 
-def _take(tensor: Tensor, indices: Tensor | None, start: int, end: int) -> Tensor:
+def _take(tensor: Tensor, chosen: Tensor | slice) -> Tensor:
     """A copy of some samples, also where they lie in order: a model that works in place must not change the data."""
-    return tensor[start:end].clone() if indices is None else tensor.index_select(0, indices[start:end])
+    return tensor[chosen].clone() if isinstance(chosen, slice) else tensor.index_select(0, chosen)
 
 
 def _check_pair(inputs: Any, targets: Any) -> None:

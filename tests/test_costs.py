@@ -1,0 +1,43 @@
+"""What a step costs in things that can be counted: a budget for each, so that no change makes a step slower unseen."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+Counts: TypeAlias = dict[str, dict[str, dict[str, float]]]
+
+CALLS = {("linear", "fit"): 30, ("linear", "run"): 18, ("softmax", "fit"): 48, ("softmax", "run"): 35}
+MEASURING = {"linear": 0, "softmax": 4}  # operations beyond the four steps: accuracy takes a detach, argmax, eq and sum
+
+
+@pytest.fixture(scope="module")
+def counts() -> Counts:
+    """As the benchmark counts them, in a process without these tests' type checks."""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "benchmarks/costs.py"], cwd=root, capture_output=True, text=True, check=True)
+    table: Any = json.loads(done.stdout.splitlines()[-1])
+    return {str(name): ways for name, ways in table.items()}
+
+
+@pytest.mark.parametrize("way", ["fit", "run"])
+@pytest.mark.parametrize("name", ["linear", "softmax"])
+def test_a_step_keeps_to_its_budget(counts: Counts, name: str, way: str) -> None:
+    """Python calls, torch operations, allocations, page faults; and no waiting for the device."""
+    found, bare = counts[name][way], counts[name]["four steps"]
+
+    assert found["calls"] <= CALLS[name, way]
+    assert found["operations"] - bare["operations"] <= MEASURING[name]
+    assert found["allocations"] - bare["allocations"] <= MEASURING[name]
+    assert found["faults"] < 10
+    assert found["waits"] == 0
+
+
+@pytest.mark.parametrize("way", ["fit", "run"])
+@pytest.mark.parametrize("name", ["linear", "softmax"])
+def test_a_row_waits_for_the_device_once(counts: Counts, name: str, way: str) -> None:
+    """A run of one epoch has one row."""
+    assert counts[name][way]["waits in all"] == 1

@@ -7,16 +7,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Other libraries to compare with, over a torch of their own: several GB, so outside the project, where it outlives `clean`.
+PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fourstep/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow check format results lock clean
+.PHONY: help train test test-slow check format results bench bench-peers lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"fourstep needs Python 3.11 or later, and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 
 # The set-up is done once, and again when the lock or the package's own settings change.
 $(READY): requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"fourstep needs Python 3.11 or later, and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -44,6 +48,20 @@ format: $(READY)  ## put the code into its format
 
 results: $(READY)  ## train the book's recipes on all of Fashion-MNIST, three seeds each, into docs/results.md (about half an hour)
 	$(BIN)/python benchmarks/results.py
+
+bench: $(READY)  ## measure speed, memory and start-up side by side, in fresh processes (a quarter of an hour; let the machine rest meanwhile)
+	$(BIN)/python benchmarks/speed.py
+
+bench-peers: $(PEERS)/ready  ## the same beside Lightning, Keras, skorch, Ignite, Accelerate and fastai
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PEERS)/bin/python benchmarks/speed.py --peers
+
+# fourstep itself is not a part of it: each working copy installs its own before it measures.
+$(PEERS)/ready: benchmarks/requirements-peers.txt
+	@$(CHECK_PYTHON)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-peers.txt
+	@touch $@
 
 lock: ## write requirements-dev.txt anew from pyproject.toml, in a fresh environment
 	rm -rf $(VENV)-lock

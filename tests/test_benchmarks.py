@@ -18,9 +18,8 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 import fourstep as fs
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parents[1])
-)  # the benchmarks are programs, not a package that is installed
+# the benchmarks are programs, not a package that is installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import bars, contenders, equal, measure, plan, tables, works
 from benchmarks.sample import Measurement, Result, Sample
@@ -33,14 +32,17 @@ EVERY += [(work, name) for work in plan.PAIRS for name in plan.SHOWING]
 
 @pytest.fixture
 def small_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """An empty folder, random images for Fashion-MNIST, the allocator as it is, figures without windows."""
+    """An empty folder, random images for Fashion-MNIST, the allocator as it is, figures without windows, one thread."""
     images, labels = torch.randint(256, (500, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (500,))
     data = fs.data.from_arrays(images, labels, test=(images, labels), batch_size=100)
     monkeypatch.setattr(fs.data, "fashion_mnist", lambda: data)
     monkeypatch.setattr(contenders, "keep_memory", lambda: None)
     monkeypatch.chdir(tmp_path)
     mpl.use("agg")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for so little work more of them only wait for each other
     yield
+    torch.set_num_threads(threads)
     plt.close("all")
 
 
@@ -178,17 +180,19 @@ def test_a_worker_writes_its_result(tmp_path: Path) -> None:
 
 def test_equal_work_is_told_from_unequal() -> None:
     """Another number of steps or a score far off is a line; the rest is not."""
-    fair = Result(seconds=1.0, steps=10, samples=100, train_loss=0.5, score=0.80)
+    fair = Result(seconds=1.0, steps=300, samples=100, train_loss=0.5, score=0.80)
     runs = {"limit": [fair], "fit": [replace(fair, score=0.82)], "hand": [fair]}
 
     assert equal.compare("softmax: all", "softmax", runs) == []
-    assert equal.compare("softmax: all", "softmax", runs | {"d2l": [replace(fair, steps=9)]}) == [
-        "softmax: all: d2l did 9 steps over 100 samples, the others 10 over 100"
+    assert equal.compare("softmax: all", "softmax", runs | {"d2l": [replace(fair, steps=299)]}) == [
+        "softmax: all: d2l did 299 steps over 100 samples, the others 300 over 100"
     ]
     for score in (0.7, math.nan):
         (line,) = equal.compare("softmax: all", "softmax", runs | {"run": [replace(fair, score=score)]})
         assert line.startswith(f"softmax: all: run scored {score:.4g}, the middle one is 0.8")
     assert equal.compare("lenet: all", "lenet", runs | {"run": [replace(fair, score=0.7)]}) == []
+    early = [replace(fair, steps=100, score=score) for score in (0.7, 0.78)]
+    assert equal.compare("softmax: all", "softmax", {"limit": early[:1], "fit": early[1:]}) == []
 
 
 def test_a_disturbed_table_is_refused() -> None:
@@ -203,3 +207,13 @@ def test_a_disturbed_table_is_refused() -> None:
     assert "|" not in text
     assert [bar.holds for bar in bars.make_bars(clean) if bar.measured is not None] == [True]
     assert [bar for bar in bars.make_bars(spoiled) if bar.measured is not None] == []
+
+
+def test_only_what_was_measured_has_a_table() -> None:
+    """A softmax regression of its own size has one table, not one more among the sizes and batch sizes."""
+    fit, large = plan.at_size("fit", plan.OWN_SIZE), plan.at_size("fit", plan.SIZES[-1])
+    runs = {fit: [sample(fit, 1.0)], large: [sample(large, 4.0)]}
+
+    assert [line for line in tables.make_tables({fit: runs[fit]}) if line.startswith("##")] == ["## softmax"]
+    titles = [line for line in tables.make_tables(runs) if line.startswith("##")]
+    assert titles == ["## softmax", "## softmax, more and less data"]

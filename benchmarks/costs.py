@@ -73,14 +73,11 @@ WAYS: dict[str, Train] = {"fit": by_fit, "run": by_run, "four steps": by_four_st
 
 
 def count_calls(train: Train, setup: Setup) -> Counter[str]:
-    """Calls of the package's own functions, and of what waits for the device."""
+    """Calls of the package's own functions."""
     counts: Counter[str] = Counter()
 
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
-            counts["calls"] += 1
-        elif event == "c_call" and argument.__name__ in WAITS and isinstance(argument.__self__, torch.Tensor):
-            counts["waits"] += 1
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        counts["calls"] += event == "call" and frame.f_code.co_filename.startswith(PACKAGE)
 
     sys.setprofile(note)
     try:
@@ -91,15 +88,16 @@ def count_calls(train: Train, setup: Setup) -> Counter[str]:
 
 
 class Operations(TorchDispatchMode):
-    """Counts torch's operations, forward and backward; reading a value on the host counts as a wait, too."""
+    """Counts torch's operations, forward and backward, and apart from them the readings of one value."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.counts["operations"] += "profiler" not in str(func)
-        self.counts["waits"] += "_local_scalar_dense" in str(func)
+        name = str(func)
+        kind = "reads" if "_local_scalar_dense" in name else "other" if "profiler" in name else "operations"
+        self.counts[kind] += 1
         return func(*args, **(kwargs or {}))
 
 
@@ -108,7 +106,26 @@ def count_operations(train: Train, setup: Setup) -> Counter[str]:
     operations = Operations()
     with operations:
         train(setup)
-    return operations.counts
+    return Counter(operations=operations.counts["operations"])
+
+
+def count_waits(train: Train, setup: Setup) -> Counter[str]:
+    """What would wait for a device: the package is told that no tensor is on the CPU, where no reading waits."""
+    operations, waits = Operations(), Counter[str]()
+
+    def note(_: FrameType, event: str, argument: Any) -> None:
+        if event == "c_call" and argument.__name__ in WAITS:
+            waits["waits"] += isinstance(argument.__self__, torch.Tensor)
+
+    torch.Tensor.is_cpu = False
+    sys.setprofile(note)
+    try:
+        with operations:
+            train(setup)
+    finally:
+        sys.setprofile(None)
+        del torch.Tensor.is_cpu  # what was there before is torch's base class's
+    return waits + Counter(waits=operations.counts["reads"])
 
 
 def count_allocations(train: Train, setup: Setup) -> Counter[str]:
@@ -129,7 +146,7 @@ def count_faults(train: Train, setup: Setup) -> Counter[str]:
 def per_step(name: str, way: str) -> dict[str, float]:
     """Every count of one more step; `waits in all` is of a whole short run, its row included."""
     result: Counter[str] = Counter()
-    for count in (count_calls, count_operations, count_allocations, count_faults):
+    for count in (count_calls, count_operations, count_waits, count_allocations, count_faults):
         count(WAYS[way], Setup(name, SHORT))  # what only a first time costs
         longer, shorter = (count(WAYS[way], Setup(name, steps)) for steps in (LONG, SHORT))
         waits = shorter["waits"]

@@ -54,7 +54,7 @@ WORKS = {
         Work(name="softmax", batch_size=256, samples=60_000, epochs=3, lr=0.1, num_test=10_000),
         Work(name="mlp", batch_size=256, samples=60_000, epochs=3, lr=0.1, num_test=10_000),
         Work(name="lenet", batch_size=256, samples=60_000, epochs=2, lr=0.9, num_test=10_000),
-        Work(name="resnet", batch_size=64, samples=6_000, epochs=1, lr=0.05, momentum=0.9, num_test=1_000),
+        Work(name="resnet", batch_size=64, samples=6_000, epochs=2, lr=0.05, momentum=0.9, num_test=1_000),
     )
 }
 

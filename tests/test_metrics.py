@@ -234,6 +234,7 @@ def test_reading_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> N
         reads.append(tensor)
         return original(tensor)
 
+    monkeypatch.setattr(Tensor, "is_cpu", False)  # as on a device that has to be waited for
     monkeypatch.setattr(Tensor, "tolist", read)
     for name in ("item", "__float__", "__bool__", "__int__"):
         monkeypatch.setattr(Tensor, name, lambda _self: pytest.fail("a host sync per step"))
@@ -262,8 +263,10 @@ def test_an_epoch_of_any_length_holds_few_objects() -> None:
 
 
 @pytest.mark.parametrize("where", ["device", "host", "both"])
-def test_the_mean_over_many_batches_is_exact(where: str) -> None:
-    """Whether the batches' counts are on the device or the host, over the edges at which they are joined."""
+@pytest.mark.parametrize("is_cpu", [True, False])
+def test_the_mean_over_many_batches_is_exact(where: str, monkeypatch: pytest.MonkeyPatch, *, is_cpu: bool) -> None:
+    """Read at once on the CPU; on a device joined, wherever the counts are, and read for a row."""
+    monkeypatch.setattr(Tensor, "is_cpu", is_cpu)
     generator = torch.Generator().manual_seed(0)
     losses = torch.rand(2 * PACKED + 7, generator=generator)
     counts = torch.randint(0, 9, (len(losses),), generator=generator)

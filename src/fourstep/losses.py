@@ -43,7 +43,7 @@ def count_items(loss_fn: LossFn | None, targets: Any) -> int | Tensor:
     truth = truth.long()  # bytes wrap around: 156 would be -100
     kept: Tensor = truth != loss_fn.ignore_index
     if loss_fn.weight is None:
-        return kept.sum()
+        return kept.count_nonzero()
     known = truth.where(kept, 0).clamp(0, len(loss_fn.weight) - 1)  # the loss itself refuses what is no class
     return (loss_fn.weight[known] * kept).sum()
 

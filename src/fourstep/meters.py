@@ -65,6 +65,9 @@ class Mean:
 
     def add(self, value: Tensor, items: int | Tensor) -> None:
         """Add a batch: the sum of its values, or their mean, a scalar; and how many they are."""
+        if value.is_cpu:  # at hand already: nothing to wait for, and nothing small left between a step's large blocks
+            self._count(float(value), float(items))
+            return
         self.values.append(value)
         self.counts.append(items)
         self._added += 1
@@ -75,11 +78,13 @@ class Mean:
     def read(self, values: list[float], counts: list[float]) -> None:
         """Add up what the two columns held, now on the host."""
         for value, items in zip(values, counts, strict=True):
-            self.batches += 1
-            if self.first_bad_batch is None and not math.isfinite(value):
-                self.first_bad_batch = self.batches
-            if items == 0:  # every target ignored: torch's mean of nothing is NaN, and counts for nothing
-                continue
+            self._count(value, items)
+
+    def _count(self, value: float, items: float) -> None:
+        self.batches += 1
+        if self.first_bad_batch is None and not math.isfinite(value):
+            self.first_bad_batch = self.batches
+        if items:  # else every target was ignored: torch's mean of nothing is NaN, and counts for nothing
             self.total += value * items if self._of_means else value
             self.items += items
 
@@ -144,21 +149,20 @@ class Meters:
         Raises:
             DataError: a metric that does not give one value per sample.
         """
-        if self.functions or self.stateful:
-            with torch.no_grad():
-                self._measure(detached(outputs), targets)
-
-    def _measure(self, outputs: Any, targets: Any) -> None:
-        for name, function in self.functions.items():
-            values: Any = function(outputs, targets)  # whatever the user's function returns
-            if not isinstance(values, Tensor) or values.dim() == 0:
-                raise DataError(
-                    f"metric {name!r} returned {values!r}: expected a tensor with one value per sample, whose "
-                    "mean over all samples is taken for you"
-                )
-            self.means[name].add(_wide(values).sum(), values.numel())
-        for metric in self.stateful.values():
-            metric.update(outputs, targets)
+        if not (self.functions or self.stateful):
+            return
+        outputs = outputs.detach() if isinstance(outputs, Tensor) else detached(outputs)
+        with torch.no_grad():
+            for name, function in self.functions.items():
+                values: Any = function(outputs, targets)  # whatever the user's function returns
+                if not isinstance(values, Tensor) or values.dim() == 0:
+                    raise DataError(
+                        f"metric {name!r} returned {values!r}: expected a tensor with one value per sample, whose "
+                        "mean over all samples is taken for you"
+                    )
+                self.means[name].add(_sum(values), values.numel())
+            for metric in self.stateful.values():
+                metric.update(outputs, targets)
         self._stateful_batches += 1
 
     def compute(self) -> dict[str, float]:
@@ -195,9 +199,11 @@ def _numbers_of(part: Tensor | list[int | Tensor], read: Iterator[float]) -> lis
     return [next(read) if isinstance(value, Tensor) else float(value) for value in part]
 
 
-def _wide(values: Tensor) -> Tensor:
-    """Half precision as float32, in which sums of a batch neither overflow nor lose their last digits."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+def _sum(values: Tensor) -> Tensor:
+    """The sum of a batch's values; in float32 for half precision, which would overflow or lose the last digits."""
+    if values.dtype is torch.bool:
+        return values.count_nonzero()
+    return values.sum(dtype=torch.float32 if values.dtype in (torch.float16, torch.bfloat16) else None)
 
 
 def _as_number(name: str, value: Any) -> float:

@@ -213,8 +213,8 @@ def test_other_batches_are_evaluated_as_they_are(settings: dict[str, Any]) -> No
 
 
 def test_large_samples_are_joined_by_their_size() -> None:
-    """A mebibyte of float32 is the most: 85 colour images of 32 x 32, and no photograph."""
-    for shape, expected in (((3, 32, 32), 85), ((3, 300, 300), 10)):
+    """A quarter of a mebibyte of float32 is the most: 21 colour images of 32 x 32, and no photograph."""
+    for shape, expected in (((3, 32, 32), 21), ((3, 300, 300), 10)):
         batches = Batches(torch.zeros(100, *shape, dtype=torch.uint8), torch.zeros(100), batch_size=10, shuffle=False)
         assert batches.for_evaluation().batch_size == expected
 

@@ -116,7 +116,7 @@ def test_a_finished_run_stands_on_the_screen(columns: int, lines: int, child: Ch
 
 def test_curves_grow_while_the_run_goes(child: Child) -> None:
     """Between the first frame and the last there are some with part of a bar and part of a curve, and the time left."""
-    child.run("fit(400, show='terminal')", 80, 24)
+    child.run("fit(1500, show='terminal')", 80, 24)
     growing = ["\n".join(frame) for frame in child.frames if any(re.search(r"━─.* \d+%", line) for line in frame)]
 
     assert any(BRAILLE.search(frame) and re.search(r" (\d\.\d s|\d+:\d\d) left", frame) for frame in growing)

@@ -18,8 +18,8 @@ from fourstep.errors import ConfigError, DataError, check_count
 
 Prepare: TypeAlias = Callable[[Tensor], Tensor]
 
-EVALUATED, EVALUATED_BYTES = 256, 2**20  # samples, and their float32 inputs: what a cache holds beside a small model
-BLOCK_BYTES = 64 * 1024  # of samples that are gathered at once: small enough for the cache beside all else
+EVALUATED, EVALUATED_BYTES = 256, 2**18  # samples, and their float32 inputs: no more than a cache holds with all else
+BLOCK_BYTES = 2**21  # of samples that are gathered at once
 
 
 @runtime_checkable
@@ -31,7 +31,7 @@ class Seekable(Protocol):
 
 def scale_bytes(inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
     """Bytes 0..255 to float32 0..1; anything else as it is."""
-    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
+    return inputs / 255 if inputs.dtype == torch.uint8 else inputs
 
 
 class Batches:
@@ -119,8 +119,18 @@ class Batches:
         for start in range(first, self.num_items, block):
             end = min(start + block, self.num_items)
             chosen = slice(start, end) if indices is None else indices[start:end]
-            inputs, targets = (self._parts(_take(tensor, chosen)) for tensor in (self.inputs, self.targets))
+            inputs, targets = (
+                self._parts(self._take(self.inputs, chosen)),
+                self._parts(self._take(self.targets, chosen)),
+            )
             yield from zip(map(self.prepare, inputs), targets, strict=True)
+
+    def _take(self, tensor: Tensor, chosen: Tensor | slice) -> Tensor:
+        """Some samples; a copy, also where they lie in order: a model that works in place must not change the data."""
+        if isinstance(chosen, Tensor):
+            return tensor.index_select(0, chosen)
+        is_copied_anyway = tensor is self.inputs and tensor.dtype is torch.uint8 and self.prepare is scale_bytes
+        return tensor[chosen] if is_copied_anyway else tensor[chosen].clone()
 
     def _parts(self, block: Tensor) -> Sequence[Tensor]:
         """A block's batches, which autograd does not tie to each other: a model may work in place."""
@@ -161,11 +171,6 @@ class Batches:
         kind = str(self.inputs.dtype).removeprefix("torch.")
         shape = "x".join(map(str, self.inputs.shape[1:])) or "scalar"
         return f"Batches({self.num_items} samples of {kind} {shape}, {len(self)} batches of {self.batch_size})"
-
-
-def _take(tensor: Tensor, chosen: Tensor | slice) -> Tensor:
-    """A copy of some samples, also where they lie in order: a model that works in place must not change the data."""
-    return tensor[chosen].clone() if isinstance(chosen, slice) else tensor.index_select(0, chosen)
 
 
 def _check_pair(inputs: Any, targets: Any) -> None:

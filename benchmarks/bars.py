@@ -111,9 +111,9 @@ def other_bars(samples: Samples) -> Iterator[Bar]:
         measured = ratio(median_of("fit", work, "peak_mb"), median_of("hand", work, "peak_mb"))
         yield Bar(name=f"{work}: fit's peak memory over hand's", sense="at most", limit=PEAK, measured=measured)
     for work, most in SHOWN.items():
-        ratios = pairs_of(samples, work, "fit-kept")
+        ratios = pairs_of(samples, work, "fit-shown")
         measured = median(ratios) if ratios else None
-        yield Bar(name=f"{work}: display, rows and folder over silence", sense="at most", limit=most, measured=measured)
+        yield Bar(name=f"{work}: progress, curves and log over silence", sense="at most", limit=most, measured=measured)
     for (ours, other), limit in STARTUP.items():
         one, two = median_of(ours, "startup", "seconds"), median_of(other, "startup", "seconds")
         measured = None if one is None or two is None else one - two

@@ -8,6 +8,8 @@ import importlib
 import math
 import platform
 from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,6 +20,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
+from fourstep.history import History
+from fourstep.runs.folder import RunFolder
 
 # glibc's numbers for mallopt, from its malloc.h
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -142,14 +146,18 @@ def fit_silent(work: Work) -> Result:
 
 
 def fit_shown(work: Work) -> Result:
-    """`fit` with the terminal's display and rows in between."""
-    return by_fit(work, package_model(work), show="terminal", log_every=50)
+    """`fit` with the terminal's display, and the log of a run's folder: a line of numbers after each epoch."""
+    with TemporaryDirectory() as name:
+        folder = RunFolder(Path(name))
+        result = by_fit(work, package_model(work), show="terminal", hooks=[folder.append_row])
+        folder.finish(History(), None)
+        return result
 
 
 def fit_kept(work: Work) -> Result:
-    """The same with a run's folder: settings, rows, curves and weights in files."""
+    """The same with all of a run's folder: settings, fingerprints, weights, and a last picture of the curves."""
     importlib.import_module("fourstep.show.figure")
-    return by_fit(work, package_model(work), show="terminal", log_every=50, folder="run")
+    return by_fit(work, package_model(work), show="terminal", folder="run")
 
 
 def package_model(work: Work) -> nn.Module:

@@ -13,18 +13,20 @@ class Measurement:
     Attributes:
         contender: a key of `contenders.CONTENDERS` or `peers.PEERS`, or a command's name.
         work: a key of `works.WORKS`; `"startup"` for a command.
-        samples: per epoch; None for the work's own, as for `batch_size`.
+        samples: per epoch; None for the work's own, as for `batch_size` and `epochs`.
     """
 
     contender: str
     work: str
     samples: int | None = None
     batch_size: int | None = None
+    epochs: int | None = None
 
     def __str__(self) -> str:
         size = "" if self.samples is None else f", {self.samples:,} samples"
         batch = "" if self.batch_size is None else f", batch {self.batch_size}"
-        return f"{self.work}: {self.contender}{size}{batch}"
+        epochs = "" if self.epochs is None else f", {self.epochs} epochs"
+        return f"{self.work}: {self.contender}{size}{batch}{epochs}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from benchmarks.plan import (
     STARTUP,
     WORKS,
     at_batch,
+    at_showing,
     at_size,
     of_batch,
 )
@@ -46,7 +47,7 @@ def tables() -> list[tuple[str, list[Measurement], Table]]:
     sizes = [at_size(contender, size) for contender in GROWING for size in SIZES]
     batches = [at_batch(contender, size) for size in BATCHES for contender in of_batch(size)]
     startup = [Measurement(contender=name, work="startup") for name in STARTUP]
-    showing = [Measurement(contender=contender, work=name) for name in PAIRS for contender in SHOWING]
+    showing = [at_showing(contender, name) for name in PAIRS for contender in SHOWING]
     return [
         *[(name, measurements, work_table) for name, measurements in works.items()],
         ("softmax, more and less data", sizes, size_table),
@@ -174,6 +175,5 @@ def showing_table(samples: Samples, measurements: Sequence[Measurement]) -> list
 
 def pairs_of(samples: Samples, work: str, contender: str) -> list[float]:
     """The seconds of a contender's runs over those of `fit-silent` in the same round."""
-    silent = results_of(samples, Measurement(contender="fit-silent", work=work))
-    shown = results_of(samples, Measurement(contender=contender, work=work))
+    silent, shown = (results_of(samples, at_showing(name, work)) for name in ("fit-silent", contender))
     return [one.seconds / other.seconds for one, other in zip(shown, silent, strict=False)]

@@ -46,7 +46,7 @@ format: $(READY)  ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-results: $(READY)  ## train the book's recipes on all of Fashion-MNIST, three seeds each, into docs/results.md (about half an hour)
+results: $(READY)  ## train the book's recipes on all of Fashion-MNIST, three seeds each, into docs/results.md (about five minutes)
 	$(BIN)/python benchmarks/results.py
 
 bench: $(READY)  ## measure speed, memory and start-up side by side, in fresh processes (a quarter of an hour; let the machine rest meanwhile)

@@ -20,7 +20,6 @@ from benchmarks.plan import (
     at_batch,
     at_showing,
     at_size,
-    of_batch,
 )
 from benchmarks.sample import Measurement, Result, Sample
 
@@ -45,7 +44,7 @@ def tables() -> list[tuple[str, list[Measurement], Table]]:
     """Every table's title, what is in it, and what makes its lines."""
     works = {name: [Measurement(contender=contender, work=name) for contender in (*OURS, *PEERS)] for name in WORKS}
     sizes = [at_size(contender, size) for contender in GROWING for size in SIZES]
-    batches = [at_batch(contender, size) for size in BATCHES for contender in of_batch(size)]
+    batches = [at_batch(contender, size) for size in BATCHES for contender in GROWING]
     startup = [Measurement(contender=name, work="startup") for name in STARTUP]
     showing = [at_showing(contender, name) for name in PAIRS for contender in SHOWING]
     return [

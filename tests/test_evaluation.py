@@ -114,20 +114,3 @@ def test_nothing_to_evaluate_or_predict_is_said() -> None:
         fs.predict(nn.Linear(4, 3), torch.zeros(0, 4))
     with pytest.raises(fs.ConfigError, match="batch_size 0: expected a whole number of 1 or more"):
         fs.predict(nn.Linear(4, 3), torch.zeros(2, 4), batch_size=0)
-
-
-def test_a_loss_of_ones_own_sees_the_batches_as_they_are(classification: tuple[Tensor, Tensor]) -> None:
-    """It may look across them; torch's losses give the same number over larger ones."""
-    inputs, targets = classification
-    batches = fs.Batches(inputs, targets, batch_size=7, shuffle=False)
-    model, sizes = nn.Linear(4, 3), []
-
-    def own_loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        sizes.append(len(targets))
-        return nn.functional.cross_entropy(outputs, targets, reduction="none")
-
-    own = fs.evaluate(model, batches, own_loss)
-    torchs = fs.evaluate(model, batches, nn.CrossEntropyLoss())
-
-    assert sizes == [7] * 14 + [2]
-    assert own["loss"] == pytest.approx(torchs["loss"], rel=1e-6)

@@ -28,7 +28,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     device(type='cpu')
     """
     if device == "auto":
-        return torch.device(next((name for name in _BACKENDS if _count(name) > 0), "cpu"))
+        return _numbered(torch.device(next((name for name in _BACKENDS if _count(name) > 0), "cpu")))
     try:
         picked = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -37,7 +37,12 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         raise DeviceError(
             f"device {str(device)!r} is not there: this machine has {_listed()}. Use one of these, or 'auto'"
         )
-    return picked
+    return _numbered(picked)
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """The device as a tensor on it says it: `cuda:0`, which is not equal to `cuda`."""
+    return torch.empty(0, device=device).device
 
 
 def _count(backend: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fourstep.data.batches import Batches, Prepare, scale_bytes
+from fourstep.data.batches import Prepare, scale_bytes
 from fourstep.data.dataset import Data, as_pair, pairs_on
 from fourstep.device import to_device
 from fourstep.errors import DataError, check_count
@@ -44,8 +44,7 @@ def evaluate(
 
     Args:
         model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
-        batches: yields `(inputs, targets)`. Small `Batches` are joined into larger ones, unless the `loss_fn` is no
-            torch module: it may look across a batch's samples.
+        batches: yields `(inputs, targets)`.
         loss_fn: of any reduction; None measures no loss.
         metrics: name -> function `(outputs, targets) -> one value per sample`, or an object of torchmetrics' protocol.
 
@@ -57,8 +56,6 @@ def evaluate(
     """
     if isinstance(batches, Data):
         raise DataError("expected batches but got a Data with several splits: pass one of them, as data.test")
-    if isinstance(batches, Batches) and (loss_fn is None or type(loss_fn).__module__.startswith("torch.nn.")):
-        batches = batches.for_evaluation()
     device = device_of(model)
     meters = Meters(metrics, device)
     empty = True

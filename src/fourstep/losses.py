@@ -142,7 +142,7 @@ def _saved_items(loss_fn: LossFn, targets: Any, loss: Tensor) -> Tensor | None:
 
     Read from the documented attributes `grad_fn._saved_*`; None where there is no such count, or one that was rounded.
     """
-    if not isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) or loss.dtype is not torch.float32:
+    if not isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss) or loss.dtype not in (torch.float32, torch.float64):
         return None
     exact = isinstance(targets, Tensor) and targets.numel() < _LARGEST
     return getattr(loss.grad_fn, "_saved_total_weight", None) if exact and loss_fn.reduction == "mean" else None

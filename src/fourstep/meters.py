@@ -22,20 +22,24 @@ class Scalars:
     def __init__(self) -> None:
         self._parts: list[Tensor | list[int | Tensor]] = []
         self._loose: list[int | Tensor] = []
-        self.append = self._loose.append  # bound once: it is called for every batch
 
-    def pack(self) -> None:
+    def add(self, value: int | Tensor) -> None:
+        """Put a number at the end."""
+        self._loose.append(value)
+        if len(self._loose) == PACKED:
+            self._pack()
+
+    def _pack(self) -> None:
         """Join what was added since the last time; what is on the host stays a list."""
-        if self._loose:
-            tensors = [value for value in self._loose if isinstance(value, Tensor)]
-            whole = len(tensors) == len(self._loose) and len({tensor.dtype for tensor in tensors}) == 1
-            self._parts.append(torch.stack(tensors) if whole else self._loose)
-            self._loose = []
-            self.append = self._loose.append
+        tensors = [value for value in self._loose if isinstance(value, Tensor)]
+        whole = len(tensors) == len(self._loose) and len({tensor.dtype for tensor in tensors}) == 1
+        self._parts.append(torch.stack(tensors) if whole else self._loose)
+        self._loose = []
 
     def take(self) -> list[Tensor | list[int | Tensor]]:
         """What was added, in parts, in its order; the column is empty afterwards."""
-        self.pack()
+        if self._loose:
+            self._pack()
         taken, self._parts = self._parts, []
         return taken
 
@@ -43,15 +47,12 @@ class Scalars:
 class Mean:
     """The mean of values over items, added up without waiting for the device.
 
-    Args:
-        of_means: what is added are means over a batch's items, not sums.
-
-    The batches are kept as they come, and read in one transfer by `Meters.compute`, where they are added in double
-    precision in their order. The values given must not be changed in place afterwards.
+    On the CPU a batch is read as it comes: there is nothing to wait for, and no small block stays between a step's
+    large ones, where it would make the heap grow. Elsewhere batches are kept, and read in one transfer by
+    `Meters.compute`. They are added in double precision, in their order.
     """
 
-    def __init__(self, *, of_means: bool = False) -> None:
-        self._of_means = of_means
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
@@ -59,34 +60,38 @@ class Mean:
         self.total = 0.0
         self.items = 0.0
         self.batches = 0  # read so far
-        self.first_bad_batch: int | None = None  # counted from 1: the first whose value is NaN or infinite
-        self._added = 0
-        self.values, self.counts = Scalars(), Scalars()
+        self.first_bad_batch: int | None = None  # counted from 1: the first whose sum is NaN or infinite
+        self.sums, self.counts = Scalars(), Scalars()
 
-    def add(self, value: Tensor, items: int | Tensor) -> None:
-        """Add a batch: the sum of its values, or their mean, a scalar; and how many they are."""
-        if value.is_cpu:  # at hand already: nothing to wait for, and nothing small left between a step's large blocks
-            self._count(float(value), float(items))
-            return
-        self.values.append(value)
-        self.counts.append(items)
-        self._added += 1
-        if self._added % PACKED == 0:
-            self.values.pack()
-            self.counts.pack()
+    def add(self, sum_: Tensor, items: int | Tensor) -> None:
+        """Add a batch: the sum of its values, a scalar that nothing changes afterwards, and how many they are."""
+        if sum_.is_cpu:
+            self._count(float(sum_), float(items))
+        else:
+            self.sums.add(sum_)
+            self.counts.add(items)
 
-    def read(self, values: list[float], counts: list[float]) -> None:
+    def add_mean(self, mean: Tensor, items: int | Tensor) -> None:
+        """Add a batch: the mean of its values, a detached scalar, and how many they are."""
+        if mean.is_cpu:
+            self._count(float(mean) * float(items) if items else 0.0, float(items))
+        else:
+            self.sums.add(_wide(mean) * items)
+            self.counts.add(items)
+
+    def read(self, sums: list[float], counts: list[float]) -> None:
         """Add up what the two columns held, now on the host."""
-        for value, items in zip(values, counts, strict=True):
+        for value, items in zip(sums, counts, strict=True):
             self._count(value, items)
 
     def _count(self, value: float, items: float) -> None:
         self.batches += 1
+        if items == 0:  # every target ignored: torch's mean of nothing is NaN, and counts for nothing
+            return
         if self.first_bad_batch is None and not math.isfinite(value):
             self.first_bad_batch = self.batches
-        if items:  # else every target was ignored: torch's mean of nothing is NaN, and counts for nothing
-            self.total += value * items if self._of_means else value
-            self.items += items
+        self.total += value
+        self.items += items
 
     def value(self) -> float:
         """The mean of all that was read; NaN of nothing."""
@@ -127,7 +132,7 @@ class Meters:
             if isinstance(metric, nn.Module):
                 metric.to(device)
         self.functions = {name: metric for name, metric in metrics.items() if not isinstance(metric, StatefulMetric)}
-        self.loss = Mean(of_means=True)
+        self.loss = Mean()
         self.means = {"loss": self.loss, **{name: Mean() for name in self.functions}}
         self.reset()
 
@@ -141,7 +146,7 @@ class Meters:
 
     def add_loss(self, mean: Tensor, items: int | Tensor) -> None:
         """Add a batch's loss: its mean, a detached scalar, over `items`."""
-        self.loss.add(mean, items)
+        self.loss.add_mean(mean, items)
 
     def add_outputs(self, outputs: Any, targets: Any) -> None:
         """Add a batch to every metric.
@@ -167,7 +172,7 @@ class Meters:
 
     def compute(self) -> dict[str, float]:
         """The means of what was added so far, by name, `loss` first. The only place that waits for the device."""
-        columns = [column.take() for mean in self.means.values() for column in (mean.values, mean.counts)]
+        columns = [column.take() for mean in self.means.values() for column in (mean.sums, mean.counts)]
         read = iter(_to_host(columns))
         for mean in self.means.values():
             mean.read(next(read), next(read))
@@ -184,7 +189,7 @@ def _to_host(columns: list[list[Tensor | list[int | Tensor]]]) -> list[list[floa
     if on_device:
         # MPS has no float64; a batch's sum is a float32 already, and its count is far below 2**24
         exact = torch.float32 if on_device[0].device.type == "mps" else torch.float64
-        read = iter(torch.cat([tensor.reshape(-1).to(exact) for tensor in on_device]).tolist())
+        read = iter(torch.cat([tensor.reshape(-1).to(on_device[0].device, exact) for tensor in on_device]).tolist())
     return [[number for part in parts for number in _numbers_of(part, read)] for parts in columns]
 
 
@@ -203,7 +208,11 @@ def _sum(values: Tensor) -> Tensor:
     """The sum of a batch's values; in float32 for half precision, which would overflow or lose the last digits."""
     if values.dtype is torch.bool:
         return values.count_nonzero()
-    return values.sum(dtype=torch.float32 if values.dtype in (torch.float16, torch.bfloat16) else None)
+    return _wide(values).sum()
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def _as_number(name: str, value: Any) -> float:

@@ -39,8 +39,8 @@ class Recorder:
             raise DataError(
                 f"record was given a loss of type {type(loss).__name__}: expected the tensor, before .item()"
             )
-        if items is None:  # not from `train_step`, which has looked at the shapes
-            check_shapes(outputs, targets)
+        check_shapes(outputs, targets)
+        if items is None:
             items = count_items(None, targets)
         if loss.requires_grad or loss.dim():
             loss = mean_loss(loss.detach(), items, is_sum=was_summed(loss, targets))

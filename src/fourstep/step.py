@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fourstep.losses import LossFn, count_items, measure_loss
+from fourstep.nesting import detached
 from fourstep.scale.precision import OFF, MixedPrecision
 from fourstep.scale.update import clear_gradients
 
@@ -62,7 +63,7 @@ def train_step(
         micro_batches: one or more pairs `(inputs, targets)` on the model's device, of any sizes.
         amp: the forward's number format; see `fourstep.scale.mixed_precision`.
         max_grad_norm: clip the gradients to this joint 2-norm before the update.
-        observe: called with `(mean loss, outputs, targets, items)` of every micro-batch; the loss is detached.
+        observe: called with `(mean loss, outputs, targets, items)` of every micro-batch, detached.
 
     Returns:
         The mean loss over all items, and the gradients' norm where they were clipped.
@@ -85,7 +86,7 @@ def train_step(
         mean = mean.detach()
         parts.append((mean, items))
         if observe is not None:
-            observe(mean, outputs, targets, items)
+            observe(mean, detached(outputs), targets, items)
     grad_norm = amp.update(optimizer, max_grad_norm)  # 4. update
     return StepResult(_weighted_mean(parts), grad_norm)
 

@@ -205,10 +205,10 @@ def test_concise_softmax_is_the_articles(images: Any, reduction: str) -> None:
         return net, torch.optim.SGD(net.parameters(), lr=0.1)
 
     ours, optimizer = build()
-    batches = d2l.load_array(images.train, 16), d2l.load_array(images.test, 16, is_train=False)
+    batches = d2l.load_array(images.train, 10), d2l.load_array(images.test, 10, is_train=False)
     result = d2l.train_ch3(ours, *batches, nn.CrossEntropyLoss(reduction=reduction), 3, optimizer)
     theirs, optimizer = build()
-    loaders = loader(images.train, 16, shuffle=True), loader(images.test, 16, shuffle=False)
+    loaders = loader(images.train, 10, shuffle=True), loader(images.test, 10, shuffle=False)
     expected = article_ch3(theirs, *loaders, nn.CrossEntropyLoss(reduction="none"), 3, optimizer)
 
     assert same_bits(ours.parameters(), theirs.parameters())
@@ -219,11 +219,13 @@ def test_lenet_is_the_articles(images: Any) -> None:
     """`train_ch6`: the same weights and the same three numbers."""
     torch.manual_seed(4)
     ours = lenet()
-    batches = d2l.load_array(images.train, 8), d2l.load_array(images.test, 8, is_train=False)
+    batches = d2l.load_array(images.train, 10), d2l.load_array(images.test, 10, is_train=False)
     result = d2l.train_ch6(ours, *batches, 2, 0.9, "cpu")
     torch.manual_seed(4)
     theirs = lenet()
-    expected = article_ch6(theirs, loader(images.train, 8, shuffle=True), loader(images.test, 8, shuffle=False), 2, 0.9)
+    expected = article_ch6(
+        theirs, loader(images.train, 10, shuffle=True), loader(images.test, 10, shuffle=False), 2, 0.9
+    )
 
     assert tuple(result) == expected
     assert same_bits(ours.parameters(), theirs.parameters())

@@ -155,23 +155,46 @@ def test_a_model_that_works_in_place_cannot_change_the_data(*, shuffle: bool) ->
     assert batches.fingerprint() == before
 
 
-@pytest.mark.parametrize("block_bytes", [1, 100, 10**6])
+@pytest.mark.parametrize("at_once", [1, 3, 1024])
 @pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 @pytest.mark.parametrize("first", [0, 3])
-def test_blocks_make_no_difference(
-    block_bytes: int, first: int, monkeypatch: pytest.MonkeyPatch, *, shuffle: bool
+def test_how_many_are_gathered_at_once_makes_no_difference(
+    at_once: int, dtype: torch.dtype, first: int, monkeypatch: pytest.MonkeyPatch, *, shuffle: bool
 ) -> None:
-    """However many batches are gathered at once, each is the one that a gather of its own gives."""
-    monkeypatch.setattr("fourstep.data.batches.BLOCK_BYTES", block_bytes)
-    inputs, targets = torch.arange(46).reshape(23, 2), torch.arange(23)
+    """Each batch is the one that a gather of its own gives."""
+    monkeypatch.setattr("fourstep.data.batches.MOST_AT_ONCE", at_once)
+    inputs, targets = torch.arange(46, dtype=dtype).reshape(23, 2), torch.arange(23)
     batches = Batches(inputs, targets, batch_size=4, shuffle=shuffle, seed=3)
     batches.seek(2, first)
     order = seeded_order(23, 3)(2) if shuffle else torch.arange(23)
 
     assert order is not None
     for (found, truth), chosen in zip(batches, order.split(4)[first:], strict=True):
-        assert torch.equal(found, inputs[chosen])
+        assert torch.equal(found, inputs[chosen] / 255 if dtype is torch.uint8 else inputs[chosen])
         assert torch.equal(truth, targets[chosen])
+
+
+@pytest.mark.parametrize("shape", [(10, 2), (5, 7), (33, 17), (25, 33)])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_batch_begins_where_a_tensor_begins(shape: tuple[int, int], *, shuffle: bool) -> None:
+    """Matrix kernels round by where in memory a tensor begins: a part of a larger one would train to other bits."""
+    batch_size, width = shape
+    batches = Batches(torch.rand(400, width), torch.rand(400, 3), batch_size=batch_size, shuffle=shuffle)
+    for inputs, targets in batches:
+        assert inputs.data_ptr() % 64 == targets.data_ptr() % 64 == 0
+        assert inputs.untyped_storage().nbytes() == inputs.nbytes
+        assert targets.untyped_storage().nbytes() == targets.nbytes
+
+
+def test_an_autoencoder_cannot_change_the_data() -> None:
+    """Inputs that are targets, too: bytes become another tensor as inputs alone."""
+    images = torch.full((8, 3), 7, dtype=torch.uint8)
+    for inputs, targets in Batches(images, images, batch_size=4, shuffle=False):
+        inputs.zero_()
+        targets.zero_()
+
+    assert torch.equal(images, torch.full((8, 3), 7, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -187,36 +210,6 @@ def test_batches_do_not_hang_together(*, shuffle: bool) -> None:
 
     assert torch.equal(first, torch.ones(4, 3))
     assert layer.weight.grad is not None
-
-
-def test_small_batches_are_joined_for_evaluation() -> None:
-    """The same samples in their order, as many as are quick, and no change to the batches themselves."""
-    batches = Batches(torch.arange(1000.0), torch.arange(1000), batch_size=10, shuffle=False)
-    larger = batches.for_evaluation()
-
-    assert [len(targets) for _, targets in larger] == [256, 256, 256, 232]
-    assert torch.equal(torch.cat([targets for _, targets in larger]), torch.arange(1000))
-    assert (batches.batch_size, len(batches)) == (10, 100)
-    next(iter(larger))
-    batches.seek(4)
-    assert torch.equal(next(iter(larger))[1], torch.arange(256))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"shuffle": True}, {"shuffle": False, "drop_last": True}, {"shuffle": False, "batch_size": 400}],
-)
-def test_other_batches_are_evaluated_as_they_are(settings: dict[str, Any]) -> None:
-    """Those whose samples would be others, and large ones."""
-    batches = Batches(torch.zeros(1000), torch.zeros(1000), **{"batch_size": 10, **settings})
-    assert batches.for_evaluation() is batches
-
-
-def test_large_samples_are_joined_by_their_size() -> None:
-    """A quarter of a mebibyte of float32 is the most: 21 colour images of 32 x 32, and no photograph."""
-    for shape, expected in (((3, 32, 32), 21), ((3, 300, 300), 10)):
-        batches = Batches(torch.zeros(100, *shape, dtype=torch.uint8), torch.zeros(100), batch_size=10, shuffle=False)
-        assert batches.for_evaluation().batch_size == expected
 
 
 def test_the_fingerprint_is_of_types_shapes_and_bytes() -> None:

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 import fourstep as fs
-from fourstep.scale.memory import is_channels_last, keep_freed_memory
+from fourstep.recipes import make_parts, recipe_for, with_settings
+from fourstep.scale.memory import _tune_malloc, is_channels_last, keep_freed_memory
 
 GLIBC = platform.libc_ver()[0] == "glibc"
 
@@ -35,7 +36,8 @@ print(faults, sum(weight.detach().double().sum().item() for weight in model.para
 def run(code: str, **variables: str) -> list[str]:
     """What a Python process of its own prints, with these variables in its environment."""
     command = [sys.executable, "-c", "import torch; torch.manual_seed(0)\n" + code]
-    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=True)
+    kept = {name: value for name, value in os.environ.items() if "MALLOC" not in name and "KEEP_MEMORY" not in name}
+    done = subprocess.run(command, env=kept | variables, capture_output=True, text=True, check=True)
     return done.stdout.split()
 
 
@@ -65,7 +67,7 @@ def test_another_device_needs_no_malloc() -> None:
 
 def test_the_run_says_what_was_done(tmp_path: Path) -> None:
     """In `run.toml`, so that it can be done again."""
-    model = fs.models.LeNet(image_size=12)
+    model = fs.models.LeNet(image_size=12).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = fs.data.from_arrays(torch.rand(8, 1, 12, 12), torch.arange(8), batch_size=4)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     fs.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=1, folder=tmp_path / "run", show="none")
@@ -89,8 +91,8 @@ def test_lenet_is_the_same_either_way() -> None:
     """Channels innermost change its outputs and gradients by rounding alone."""
     torch.manual_seed(0)
     fast, plain = fs.models.LeNet(), fs.models.LeNet()
-    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     plain.load_state_dict(fast.state_dict())
+    fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert is_channels_last(fast)
     assert not is_channels_last(plain)
     inputs, targets = torch.rand(32, 1, 28, 28), torch.randint(10, (32,))
@@ -100,3 +102,34 @@ def test_lenet_is_the_same_either_way() -> None:
     torch.testing.assert_close(fast(inputs), plain(inputs), rtol=1e-5, atol=1e-6)
     for one, other in zip(fast.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_lazy_model_is_asked_when_it_can_answer() -> None:
+    """Its weights come with the first batch."""
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(8))
+    data = fs.data.from_arrays(torch.rand(8, 3, 5, 5), torch.arange(8), batch_size=4)
+    assert not is_channels_last(model)
+    fs.fit(model, data, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=0.1), epochs=1, show="none")
+
+
+def test_the_switch_is_0_or_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything else is a mistake, and not taken for either."""
+    monkeypatch.setenv("FOURSTEP_KEEP_MEMORY", "off")
+    _tune_malloc.cache_clear()
+    with pytest.raises(fs.ConfigError, match=r"FOURSTEP_KEEP_MEMORY is 'off': expected 0, .* or 1"):
+        keep_freed_memory(torch.device("cpu"))
+
+
+def test_another_malloc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What glibc would be told is not heard by what stands in its place."""
+    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libjemalloc.so.2")
+    _tune_malloc.cache_clear()
+    assert not keep_freed_memory(torch.device("cpu"))
+    _tune_malloc.cache_clear()
+
+
+def test_the_recipe_on_the_cpu_is_channels_last() -> None:
+    """The command's convolutions are as fast as they can be; a model of one's own is asked by its user."""
+    parts = make_parts(with_settings(recipe_for("lenet", "digits"), {"device": "cpu"}))
+    assert is_channels_last(parts.model)
+    assert not is_channels_last(fs.models.LeNet())

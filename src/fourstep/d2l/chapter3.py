@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fourstep.d2l.counters import Number
-from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right
+from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right, total_loss
 from fourstep.d2l.plotting import Animator
 from fourstep.errors import FourstepWarning, check_count
-from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
+from fourstep.losses import LossFn, call_loss, count_items, returns_sum
 from fourstep.meters import Meters
 from fourstep.nesting import batch_length
 from fourstep.recording import non_finite_error
@@ -84,7 +84,7 @@ def _train_epoch(
         else:
             value.sum().backward()
             updater(batch_length(inputs))
-        meters.add_loss(mean_loss(value.detach(), items, is_sum=is_sum), items)
+        meters.loss.add(total_loss(value.detach(), items, is_sum=is_sum), items)
         meters.add_outputs(outputs, targets)
     lr = updater.param_groups[0]["lr"] if isinstance(updater, Optimizer) else None
     return read_means(meters, epoch, lr)

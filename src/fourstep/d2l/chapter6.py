@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from fourstep.d2l.chapter3 import CURVES, TrainResult, read_means
 from fourstep.d2l.counters import Number, Timer
-from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right
+from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right, total_loss
 from fourstep.d2l.plotting import Animator
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import num_batches
@@ -108,7 +108,7 @@ def _train_epoch_ch6(
         value.backward()
         update_weights(optimizer)
         items = count_items(loss, targets)
-        meters.add_loss(value.detach(), items)
+        meters.loss.add(total_loss(value.detach(), items, is_sum=False), items)
         meters.add_outputs(outputs, targets)
         examples += batch_length(inputs)
         if batches is not None and number % every == 0 and number < batches:

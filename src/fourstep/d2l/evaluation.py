@@ -15,7 +15,7 @@ from fourstep.data.dataset import Data, as_data, as_pair, pairs_on
 from fourstep.device import pick_device
 from fourstep.errors import DataError, ShapeError
 from fourstep.evaluation import device_of, evaluating
-from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
+from fourstep.losses import LossFn, call_loss, count_items, returns_sum
 from fourstep.meters import Meters
 
 
@@ -175,5 +175,10 @@ def evaluate_loss(net: Callable[..., Any], data_iter: Iterable[Any], loss: LossF
             value = call_loss(loss, outputs, truth)
             is_sum = returns_sum(loss, outputs, truth, value)
             items = count_items(loss, truth)
-            meters.add_loss(mean_loss(value, items, is_sum=is_sum), items)
+            meters.loss.add(total_loss(value, items, is_sum=is_sum), items)
     return meters.compute()["loss"]
+
+
+def total_loss(value: Tensor, items: int | Tensor, *, is_sum: bool) -> Tensor:
+    """A loss of any reduction as the sum over its items, a scalar."""
+    return value.sum() if value.dim() or is_sum else value * items

@@ -6,7 +6,7 @@ worker processes. Shapes: N samples, B samples in a batch.
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -18,8 +18,8 @@ from fourstep.errors import ConfigError, DataError, check_count
 
 Prepare: TypeAlias = Callable[[Tensor], Tensor]
 
-EVALUATED, EVALUATED_BYTES = 256, 2**18  # samples, and their float32 inputs: no more than a cache holds with all else
-BLOCK_BYTES = 2**21  # of samples that are gathered at once
+BYTES_COPIED, BYTES_CONVERTED = 2**16, 2**21  # of samples that are gathered at once, where each batch is copied or not
+MOST_AT_ONCE = 1024  # batches
 
 
 @runtime_checkable
@@ -31,7 +31,7 @@ class Seekable(Protocol):
 
 def scale_bytes(inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
     """Bytes 0..255 to float32 0..1; anything else as it is."""
-    return inputs / 255 if inputs.dtype == torch.uint8 else inputs
+    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
 
 
 class Batches:
@@ -113,42 +113,31 @@ class Batches:
         return self._cut(indices, batch * self.batch_size)
 
     def _cut(self, indices: Tensor | None, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Take many small batches at once and cut them apart: a gather costs far more than a cut."""
-        batch_bytes = self.inputs[: self.batch_size].nbytes + self.targets[: self.batch_size].nbytes
-        block = self.batch_size * max(1, BLOCK_BYTES // max(1, batch_bytes))
+        """Take many small batches at once and cut them apart: a gather costs far more than a copy.
+
+        Every batch is a tensor of its own, which a model may change in place. A part of a larger one would also lie
+        elsewhere in memory, and matrix kernels round by where a tensor begins.
+        """
+        converts = self.inputs.dtype is torch.uint8 and self.prepare is scale_bytes  # into a tensor of its own
+        block = self.batch_size * self._batches_at_once(BYTES_CONVERTED if converts else BYTES_COPIED)
         for start in range(first, self.num_items, block):
             end = min(start + block, self.num_items)
-            chosen = slice(start, end) if indices is None else indices[start:end]
-            inputs, targets = (
-                self._parts(self._take(self.inputs, chosen)),
-                self._parts(self._take(self.targets, chosen)),
-            )
-            yield from zip(map(self.prepare, inputs), targets, strict=True)
+            inputs, targets = (self._take(tensor, indices, start, end) for tensor in (self.inputs, self.targets))
+            if indices is not None and block == self.batch_size:  # a gather is a tensor of its own already
+                yield self.prepare(inputs), targets
+                continue
+            parts: Iterable[Tensor] = inputs.split(self.batch_size)
+            own = parts if converts else map(Tensor.clone, parts)
+            yield from zip(map(self.prepare, own), map(Tensor.clone, targets.split(self.batch_size)), strict=True)
 
-    def _take(self, tensor: Tensor, chosen: Tensor | slice) -> Tensor:
-        """Some samples; a copy, also where they lie in order: a model that works in place must not change the data."""
-        if isinstance(chosen, Tensor):
-            return tensor.index_select(0, chosen)
-        is_copied_anyway = tensor is self.inputs and tensor.dtype is torch.uint8 and self.prepare is scale_bytes
-        return tensor[chosen] if is_copied_anyway else tensor[chosen].clone()
+    def _take(self, tensor: Tensor, indices: Tensor | None, start: int, end: int) -> Tensor:
+        return tensor[start:end] if indices is None else tensor.index_select(0, indices[start:end])
 
-    def _parts(self, block: Tensor) -> Sequence[Tensor]:
-        """A block's batches, which autograd does not tie to each other: a model may work in place."""
-        return (block,) if len(block) <= self.batch_size else block.unsafe_split(self.batch_size)
-
-    def for_evaluation(self) -> "Batches":
-        """The same samples for a pass whose result does not depend on the batches: in larger ones where that is faster.
-
-        Larger up to `EVALUATED` samples, as long as they are no more than `EVALUATED_BYTES`; never smaller.
-        """
-        sample_bytes = 4 * max(1, self.inputs[:1].numel())  # float32, as the model sees them
-        batch_size = min(EVALUATED, EVALUATED_BYTES // sample_bytes)
-        if self.drop_last or self.order is not in_order or batch_size <= self.batch_size:
-            return self
-        larger = copy.copy(self)
-        larger.batch_size = batch_size
-        larger._position = [0, 0]  # noqa: SLF001 - its own pass
-        return larger
+    def _batches_at_once(self, most_bytes: int) -> int:
+        if self.inputs.layout is not torch.strided or self.targets.layout is not torch.strided:  # torch cannot cut it
+            return 1
+        batch_bytes = self.inputs[: self.batch_size].nbytes + self.targets[: self.batch_size].nbytes
+        return min(MOST_AT_ONCE, max(1, most_bytes // max(1, batch_bytes)))
 
     def to(self, device: torch.device) -> "Batches":
         """The same batches with the whole tensors on `device`, so that no batch is copied; itself if they are there."""

@@ -6,7 +6,6 @@ Learning*, section 6.6: sigmoid, average pooling, no Gaussian layer.
 Shapes: B samples, C channels, H and W height and width, K classes.
 """
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -36,7 +35,6 @@ class LeNet(nn.Module):
         ValueError: `image_size` is below 12.
 
     Weights start uniform as Glorot and Bengio 2010 have it, as the book's `train_ch6` sets them; biases as torch does.
-    They lie with the channels innermost (`torch.channels_last`), which is faster and changes results by rounding alone.
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> None:
@@ -63,7 +61,6 @@ class LeNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's types know it with a tensor only
 
     def forward(self, inputs: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         """The logits."""

@@ -11,13 +11,16 @@ import sys
 from functools import cache
 
 import torch
+from torch import nn
+
+from fourstep.errors import ConfigError
 
 SWITCH = "FOURSTEP_KEEP_MEMORY"  # 0 leaves malloc as it is
-_USERS_OWN = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
+_USERS_OWN = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 
 # malloc.h: what mallopt(3) calls them
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_NEVER = 2**31 - 1  # bytes free at the heap's end above which they are given back: the most that an int can say
+_NEVER = -1  # for the bytes that may be free at the heap's end before they are given back
 
 
 def keep_freed_memory(device: torch.device) -> bool:
@@ -28,16 +31,22 @@ def keep_freed_memory(device: torch.device) -> bool:
 
     Returns:
         Is it so? Only with glibc, that is, on most of Linux; not where `FOURSTEP_KEEP_MEMORY=0` or malloc's own
-        variables are set.
+        variables are set, or another malloc is loaded in its place.
+
+    Raises:
+        ConfigError: the variable is neither 0 nor 1.
     """
     return device.type == "cpu" and _tune_malloc()
 
 
 @cache  # once is enough for a process
 def _tune_malloc() -> bool:
-    if os.environ.get(SWITCH) == "0" or any(name in os.environ for name in _USERS_OWN):
-        return False
-    if not sys.platform.startswith("linux"):
+    switch = os.environ.get(SWITCH, "1")
+    if switch not in ("0", "1"):
+        raise ConfigError(f"the variable {SWITCH} is {switch!r}: expected 0, which leaves malloc as it is, or 1")
+    is_set = any(name in os.environ for name in _USERS_OWN) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
+    is_another = "malloc" in os.environ.get("LD_PRELOAD", "")  # jemalloc, tcmalloc, mimalloc
+    if switch == "0" or is_set or is_another or not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "gnu_get_libc_version"):  # musl has no such settings
@@ -45,9 +54,10 @@ def _tune_malloc() -> bool:
     return bool(libc.mallopt(_M_MMAP_MAX, 0) and libc.mallopt(_M_TRIM_THRESHOLD, _NEVER))
 
 
-def is_channels_last(model: torch.nn.Module) -> bool:
+def is_channels_last(model: nn.Module) -> bool:
     """Do the model's convolutions keep their weights with the channels innermost (`torch.channels_last`)?"""
-    weights = (parameter for parameter in model.parameters() if parameter.dim() == 4)  # noqa: PLR2004 - (out, in, H, W)
+    convolutions = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    weights = (module.weight for module in convolutions if not nn.parameter.is_lazy(module.weight))
     return any(
         not weight.is_contiguous() and weight.is_contiguous(memory_format=torch.channels_last) for weight in weights
     )

@@ -12,12 +12,15 @@ from torch.optim import SGD, Optimizer
 from torch.optim import optimizer as torch_optimizer
 
 _PLAIN = {"momentum": 0, "weight_decay": 0, "maximize": False, "differentiable": False, "foreach": None, "fused": None}
+_is_profiled = torch.autograd._profiler_enabled  # type: ignore[attr-defined] # noqa: SLF001 - the profiler is to see its calls
+_ZERO_GRAD = Optimizer.zero_grad  # as torch has it; what replaces it later is called
 _MISSING = (None,)  # stands for an attribute that a torch to come may not have: then nothing is taken for granted
 
 
 def clear_gradients(optimizer: Optimizer) -> None:
     """Step 2: what `optimizer.zero_grad()` does."""
-    if type(optimizer).zero_grad is not Optimizer.zero_grad or "zero_grad" in optimizer.__dict__:
+    own = getattr(type(optimizer), "zero_grad", None) is not _ZERO_GRAD or "zero_grad" in optimizer.__dict__
+    if own or _is_profiled():
         optimizer.zero_grad()
         return
     for group in optimizer.param_groups:
@@ -44,7 +47,9 @@ def update_weights(optimizer: Optimizer) -> None:
 
 def _is_plain_sgd(optimizer: Any) -> bool:
     """Is this torch's `SGD` on the CPU, with no option, no hook and no wrapper that would be passed over?"""
-    if type(optimizer) is not SGD or "step" in optimizer.__dict__ or _has_hooks(optimizer):
+    if type(optimizer) is not SGD or "step" in optimizer.__dict__ or _has_hooks(optimizer) or _is_profiled():
+        return False
+    if SGD.step.__code__.co_filename != torch_optimizer.__file__:  # wrapped by somebody else than torch
         return False
     for group in optimizer.param_groups:
         if type(group["lr"]) is not float and type(group["lr"]) is not int:  # a tensor may need the device

@@ -1,4 +1,4 @@
-"""What could beat the limit, and what exactness it costs: `python benchmarks/stretch.py`, some five minutes.
+"""What could beat the limit, and what exactness it costs: `python benchmarks/stretch.py`, two minutes.
 
 Every way trains over the same ready batches in a process of its own; the ways take turns. `rounding` is the largest
 difference of a weight from that of the plain four steps after 20 updates, over the largest weight.

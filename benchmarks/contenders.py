@@ -3,10 +3,8 @@
 Each trains one work and says what it did. The clock goes around training and the evaluations after each epoch alone.
 """
 
-import ctypes
 import importlib
 import math
-import platform
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,22 +20,12 @@ from torch.utils.data import DataLoader, TensorDataset
 import fourstep as fs
 from fourstep.history import History
 from fourstep.runs.folder import RunFolder
-
-# glibc's numbers for mallopt, from its malloc.h
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-
-
-def keep_memory() -> None:
-    """Let glibc keep freed memory in the process: no mapping of its own for a large block, nothing given back."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+from fourstep.scale.memory import keep_freed_memory
 
 
 def limit(work: Work) -> Result:
     """The four steps over batches that lie ready, in one order: no metrics, and no evaluation within the clock."""
-    keep_memory()
+    keep_freed_memory(torch.device("cpu"))
     model, batches, test = make_model(work), *ready_batches(work)
     if any(isinstance(module, nn.Conv2d) for module in model.modules()):
         as_channels_last(model)

@@ -19,12 +19,13 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # where the package `benchmarks` is
 
 import torch
-from benchmarks.contenders import as_channels_last, keep_memory, ready_batches
+from benchmarks.contenders import as_channels_last, ready_batches
 from benchmarks.works import WORKS, Work, make_loss, make_model, make_optimizer
 from rich.progress import track
 from torch import Tensor, nn
 
 import fourstep as fs
+from fourstep.scale.memory import keep_freed_memory
 
 EPOCHS = 10  # over which the first step, which may compile, is counted
 STEPS = {"linear": 3_000, "softmax": 1_000, "lenet": 120}  # that are timed
@@ -122,7 +123,7 @@ def fresh(work: Work) -> nn.Module:
 
 def measure_way(work: Work, name: str) -> dict[str, float]:
     """Seconds of the first step and of one of the others, and the rounding."""
-    keep_memory()
+    keep_freed_memory(torch.device("cpu"))
     batches = [batch for batch in ready_batches(work)[0] if len(batch[1]) == work.batch_size]
     reference, model = fresh(work), fresh(work)
     step = plain(work, reference)

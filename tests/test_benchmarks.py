@@ -36,7 +36,7 @@ def small_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     images, labels = torch.randint(256, (500, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (500,))
     data = fs.data.from_arrays(images, labels, test=(images, labels), batch_size=100)
     monkeypatch.setattr(fs.data, "fashion_mnist", lambda: data)
-    monkeypatch.setattr(contenders, "keep_memory", lambda: None)
+    monkeypatch.setattr(contenders, "keep_freed_memory", lambda _: False)
     monkeypatch.chdir(tmp_path)
     mpl.use("agg")
     threads = torch.get_num_threads()

@@ -29,7 +29,7 @@ from fourstep.scale.memory import keep_freed_memory
 
 EPOCHS = 10  # over which the first step, which may compile, is counted
 STEPS = {"linear": 3_000, "softmax": 1_000, "lenet": 120}  # that are timed
-REPETITIONS = 1  # more where a difference is small
+REPETITIONS = 3
 Step: TypeAlias = Callable[[Tensor, Tensor], Any]
 
 

@@ -1,0 +1,214 @@
+"""The checkpoint protocol: a folder that is there whole and sound, or not at all. No pickle anywhere.
+
+step-00000470/
+  model.json, model.safetensors    the model's state: JSON, and its tensors
+  state.json, state.safetensors    everything else
+  manifest.json                    step, and size and SHA-256 of every other file and of itself
+
+It is written beside its place under a name that begins with a dot: every file, then the manifest, each on the disk
+before the next thing happens; then it is renamed, and only then older ones may go. A process that dies on the way
+leaves a name with a dot, which nobody reads.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import warnings
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fourstep.errors import FourstepWarning, RunFolderError
+from fourstep.files import reason
+from fourstep.runs.manifest import MANIFEST, Checkpoint, damaged_error, list_checkpoints, read_json, to_manifest
+from fourstep.runs.packing import Tensors, pack, unpack
+
+LARGEST_HEADER = 2**24  # bytes; none of ours comes near, and a stranger's must not fill the memory
+
+
+def save_checkpoint(place: Path, step: int, parts: Mapping[str, Any]) -> Checkpoint:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        place: the folder of all checkpoints; made where it is not there.
+        step: updates done.
+        parts: name -> state, a tree as `pack` takes it; the name is the files'.
+
+    Raises:
+        RunFolderError: a part cannot be kept, or the disk is full or fails; what was there before is as it was.
+    """
+    packed = {name: pack(tree, name) for name, tree in parts.items()}
+    part = place / f".part-{step}-{secrets.token_hex(4)}"
+    try:
+        place.mkdir(exist_ok=True)
+        part.mkdir()
+        files = {}
+        for name, (tree, tensors) in packed.items():
+            files[f"{name}.json"] = _write(part / f"{name}.json", _to_json(tree))
+            if tensors:
+                files[f"{name}.safetensors"] = _write_tensors(part / f"{name}.safetensors", tensors)
+        taken = [checkpoint.serial for checkpoint in list_checkpoints(place)[0] if checkpoint.step == step]
+        serial = max(taken, default=0) + 1
+        _write(part / MANIFEST, to_manifest(step, serial, files))
+        _sync(part)
+        path = _free_name(place, step, serial)
+        part.rename(path)
+        _sync(place)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        needed = sum(tensor.nbytes for _, tensors in packed.values() for tensor in tensors.values())
+        raise RunFolderError(_cannot_write(place, error, needed)) from error
+    return Checkpoint(path=path, step=step, serial=serial, files=files)
+
+
+def _cannot_write(place: Path, error: OSError, needed: int) -> str:
+    space = ""
+    with suppress(OSError):
+        space = f" (about {needed / 1e6:.1f} MB needed, {shutil.disk_usage(place).free / 1e6:.1f} MB free)"
+    mend = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
+    return f"no checkpoint could be saved in {place}: {reason(error)}{space}; the earlier ones are whole. Mend: {mend}"
+
+
+def _to_json(tree: Any) -> bytes:
+    return json.dumps(tree, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _write(path: Path, content: bytes) -> tuple[int, str]:
+    path.write_bytes(content)
+    return _seal(path)
+
+
+def _write_tensors(path: Path, tensors: Tensors) -> tuple[int, str]:
+    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed by runs with a folder alone
+    from safetensors.torch import save_file  # noqa: PLC0415 - as above
+
+    try:
+        save_file(tensors, str(path), metadata={"format": "pt"})
+    except SafetensorError as error:  # its own word for a full disk
+        raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error)) from error
+    return _seal(path)
+
+
+def _seal(path: Path) -> tuple[int, str]:
+    """Bring a file onto the disk; its size, and the hash of what can be read of it now."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's names onto the disk; Windows has no such call."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _free_name(place: Path, step: int, serial: int) -> Path:
+    """`step-00000470`, and `step-00000470-2` for a second one, or where something damaged bears the name."""
+    path = place / f"step-{step:08}"
+    while path.exists():
+        path = place / f"step-{step:08}-{serial}"
+        serial += 1
+    return path
+
+
+def verify_checkpoint(checkpoint: Checkpoint) -> None:
+    """Hash every file of a checkpoint again.
+
+    Raises:
+        RunFolderError: a file is missing, or any bit of it differs from what was written.
+    """
+    for name, (size, digest) in checkpoint.files.items():
+        path = checkpoint.path / name
+        try:
+            if path.is_symlink() or not path.is_file():
+                raise ValueError("it is not there")  # noqa: TRY301 - one message for all
+            with path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size != size:
+                    raise ValueError(f"it has {os.fstat(file.fileno()).st_size:,} bytes, not {size:,}")  # noqa: TRY301
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    raise ValueError("its SHA-256 differs")  # noqa: TRY301
+        except (OSError, ValueError) as error:
+            raise damaged_error(path, error) from error
+
+
+def load_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Read a checkpoint back: name -> state, its tensors on the CPU. Runs no code of the files.
+
+    Raises:
+        RunFolderError: it is damaged, or not what `save_checkpoint` has made.
+    """
+    verify_checkpoint(checkpoint)
+    parts = {}
+    for name in checkpoint.files:
+        if name.endswith(".json"):
+            path = checkpoint.path / name
+            try:
+                parts[path.stem] = unpack(read_json(path), _read_tensors(path.with_suffix(".safetensors")))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
+                raise damaged_error(path, error) from error
+    return parts
+
+
+def load_latest(place: Path) -> tuple[Checkpoint, dict[str, Any]] | None:
+    """The latest sound checkpoint and what it holds; what is damaged is said and passed over.
+
+    Returns:
+        None where there is no checkpoint.
+
+    Raises:
+        RunFolderError: all are damaged, or one was written by a newer fourstep.
+    """
+    checkpoints, damaged = list_checkpoints(place)
+    for checkpoint in checkpoints:
+        try:
+            found = checkpoint, load_checkpoint(checkpoint)
+        except RunFolderError as error:
+            damaged.append(str(error))
+            continue
+        if damaged:
+            warnings.warn(f"{'; '.join(damaged)}. Continued from {checkpoint.path.name}", FourstepWarning, stacklevel=2)
+        return found
+    if damaged:
+        raise RunFolderError(f"{'; '.join(damaged)}. No sound checkpoint is left: train again into another folder")
+    return None
+
+
+def _read_tensors(path: Path) -> Tensors:
+    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed by runs with a folder alone
+    from safetensors.torch import load_file  # noqa: PLC0415 - as above
+
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > LARGEST_HEADER:
+        raise ValueError(f"its header has {header:,} bytes, more than {LARGEST_HEADER:,}")
+    try:
+        return load_file(str(path))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def prune_checkpoints(place: Path, keep: Collection[Path]) -> None:
+    """Remove every checkpoint but some, and what processes that died have left.
+
+    Args:
+        place: the folder of all checkpoints.
+        keep: their folders.
+    """
+    kept = {path.name for path in keep}
+    for path in place.iterdir():
+        if path.name in kept or not path.name.startswith(("step-", ".part-", ".old-")):
+            continue
+        if path.name.startswith("step-"):  # at once no checkpoint any more: half of one must not look like one
+            path = path.rename(place / f".old-{secrets.token_hex(4)}")  # noqa: PLW2901 - the same folder
+        shutil.rmtree(path, ignore_errors=True)

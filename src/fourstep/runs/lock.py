@@ -1,0 +1,88 @@
+"""One run, one process: a lock on a run's folder that the operating system gives back when its holder dies."""
+
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from fourstep.errors import RunFolderError
+from fourstep.files import reason
+
+LOCK = "run.lock"
+
+_held: set[Path] = set()  # by this process, to which the operating system never refuses its own locks
+
+
+class RunLock:
+    """Holds a folder until `release`, or until this process is gone in whatever way.
+
+    Args:
+        folder: is there.
+
+    Raises:
+        RunFolderError: another run, here or in another process, holds it.
+
+    A worker process that was forked from this one does not hold it on.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._key = folder.resolve()
+        self._file: IO[str] | None = None
+        if self._key in _held:
+            raise RunFolderError(f"{folder} is in use by another run of this process: choose another folder")
+        path = folder / LOCK
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise RunFolderError(
+                f"{path} cannot be opened: {reason(error)}. Expected a folder that may be written"
+            ) from error
+        try:
+            _lock(file)
+        except OSError as error:
+            holder = _holder(file)
+            file.close()
+            raise RunFolderError(
+                f"{folder} is in use by {holder}: wait until it is done, stop it, or choose another folder"
+            ) from error
+        with suppress(OSError):  # the lock holds also where the disk is full
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+        self._file = file
+        _held.add(self._key)
+
+    def release(self) -> None:
+        """Give the folder back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            _held.discard(self._key)
+
+
+def _holder(file: IO[str]) -> str:
+    """Who wrote itself into the lock's file."""
+    try:
+        file.seek(0)
+        written = file.read(200)
+    except (OSError, ValueError):
+        written = ""
+    # it may have locked the file this instant and not written yet; a stranger's text must not reach the terminal
+    return written if written and written.isprintable() else "another process"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        file.seek(2**20)  # past the text, which others want to read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock's, not shared with forked children

@@ -60,7 +60,7 @@ def test_training_prints_a_line_per_epoch_and_the_closing_lines(trained: Path) -
 
 
 def test_the_run_s_folder_is_plain(trained: Path) -> None:
-    """Settings, rows, curves and weights, each in its file."""
+    """Settings, rows, curves, weights and checkpoints, each in its place."""
     run = trained / "runs" / "mlp"
     settings = tomllib.loads((run / "run.toml").read_text())["settings"]["recipe"]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -70,7 +70,9 @@ def test_the_run_s_folder_is_plain(trained: Path) -> None:
     assert {"seconds", "examples_per_second", "train/loss", "test/accuracy"} <= rows[0].keys()
     assert (run / "curves.svg").read_text().startswith("<?xml")
     assert {path.name for path in run.iterdir()} - {"predictions.png"} == {
+        "checkpoints",
         "curves.svg",
+        "run.lock",
         "metrics.jsonl",
         "model.safetensors",
         "run.toml",
@@ -201,7 +203,7 @@ def test_a_folder_with_another_run_is_refused(trained: Path) -> None:
     done = fourstep(trained, "train", "softmax", "--run", "runs/mlp")
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "runs/mlp already holds a run: choose another folder" in done.stderr
+    assert "runs/mlp holds another run: settings.recipe.model mlp, now softmax; " in done.stderr
     assert (trained / "runs/mlp/model.safetensors").stat().st_mtime_ns == before
 
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 import fourstep as fs
 from fourstep.losses import LossFn
-from fourstep.meters import PACKED, Mean, Meters, Scalars
+from fourstep.meters import Mean, Meters
 from fourstep.metrics import Metric
+from fourstep.scalars import PACKED, Scalars
 
 
 @settings(max_examples=60, deadline=None)

@@ -33,10 +33,11 @@ from fourstep.evaluation import predict as predict
 from fourstep.events import Event as Event
 from fourstep.events import Stop as Stop
 from fourstep.history import History as History
-from fourstep.loop import Run as Run
 from fourstep.loop import fit as fit
 from fourstep.metrics import accuracy as accuracy
 from fourstep.metrics import top_k as top_k
+from fourstep.run import Run as Run
+from fourstep.runs.saving import Saving as Saving
 from fourstep.runs.weights import load_weights as load_weights
 from fourstep.seed import seed_everything as seed_everything
 from fourstep.step import StepResult as StepResult

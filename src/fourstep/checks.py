@@ -48,5 +48,19 @@ def check_step_parts(loss_fn: Any, amp: Any) -> None:
         raise ConfigError(f"amp is {_kind(amp)}: expected fourstep.scale.mixed_precision('bf16', 'cuda') or the like")
 
 
+def describe_step(
+    loss_fn: Any, step: Any, accumulate: int, max_grad_norm: float | None, amp: MixedPrecision
+) -> dict[str, Any]:
+    """What `fit` does to make a step, as a run's settings hold it."""
+    loss = type(loss_fn).__name__ if isinstance(loss_fn, nn.Module) else getattr(loss_fn, "__name__", str(loss_fn))
+    return {
+        "loss_fn": loss,
+        "step": getattr(step, "__name__", str(step)),
+        "accumulate": accumulate,
+        "max_grad_norm": max_grad_norm,
+        "amp": None if amp.dtype is None else str(amp.dtype).removeprefix("torch."),
+    }
+
+
 def _kind(value: Any) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"

@@ -1,6 +1,6 @@
 """One pass over the training data: what is yielded, recorded, evaluated and written down in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
 from time import perf_counter
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from fourstep.data.batches import Seekable
-from fourstep.data.dataset import num_batches, pairs_on
+from fourstep.data.dataset import num_batches, start_pass
 from fourstep.errors import ConfigError, DataError, check_count
 from fourstep.evaluation import evaluate
 from fourstep.events import Kind, Position
 from fourstep.losses import LossFn
 from fourstep.nesting import batch_length
 from fourstep.recording import non_finite_error
+from fourstep.seed import generator_states, set_generator_states
 from fourstep.step import Batch
 
 if TYPE_CHECKING:
-    import fourstep.loop  # an epoch moves its run's counters on; at run time it is given the run and imports nothing
+    import fourstep.run  # an epoch moves its run's counters on; at run time it is given the run and imports nothing
 
 
 class Epoch:
@@ -29,7 +29,7 @@ class Epoch:
         number: counted from 1.
     """
 
-    def __init__(self, run: "fourstep.loop.Run", number: int) -> None:
+    def __init__(self, run: "fourstep.run.Run", number: int) -> None:
         self.run = run
         self.number = number
         self._num_batches = num_batches(run.data.train)
@@ -39,6 +39,8 @@ class Epoch:
         self._is_passed = False  # all its batches were taken
         self._is_cut = False  # it ends before its last batch: a hook stopped it, or the run's loop was left
         self._is_closed = False
+        self._saved: Mapping[str, Any] | None = None  # where to go on, of an epoch that was interrupted
+        self._pass_start: Mapping[str, Any] | None = None  # where the generators stood, of which the order may be drawn
         run.recorder.start_epoch()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -55,8 +57,6 @@ class Epoch:
         check_count("accumulate", size)
         run, announcer = self.run, self.run.announcer
         self._num_batches = num_batches(run.data.train)
-        self._started, self._is_passed = perf_counter(), False
-        self._batches = self._examples = 0
         for group in self._groups(size):
             yield group
             run.step += 1
@@ -71,6 +71,8 @@ class Epoch:
             if announcer.stop is not None:
                 self._is_cut = self._batches != self._num_batches
                 break
+            if run.keeper is not None:
+                run.keeper.after_step(self)
         if not self._batches:
             raise DataError(
                 "the training data is empty: it yields no batch. Expected at least one. Is drop_last "
@@ -80,11 +82,41 @@ class Epoch:
         self._seconds, self._is_passed = perf_counter() - self._started, True
 
     def _groups(self, size: int) -> Iterator[Sequence[Batch]]:
-        source = self.run.data.train
-        if isinstance(source, Seekable):
-            source.seek(self.number - 1)
-        pairs = pairs_on(source, self.run.device)
+        run, saved = self.run, self._saved
+        self._saved, self._is_passed = None, False
+        if saved is None:
+            self._batches = self._examples = 0
+            self._started = perf_counter()
+        else:
+            self._started = perf_counter() - saved["epoch"]["seconds"]
+            set_generator_states(saved["epoch"]["pass_start"], run.generators)  # the same order again
+        if run.keeper is not None:
+            self._pass_start = generator_states(run.device, run.generators)
+        pairs = start_pass(run.data.train, self.number - 1, self._batches, run.device)
+        if saved is not None:
+            set_generator_states(saved["generators"], run.generators)
         return zip(pairs) if size == 1 else iter(lambda: tuple(islice(pairs, size)), ())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the epoch is, between two steps. Waits for the device."""
+        return {
+            "batches": self._batches,
+            "examples": self._examples,
+            "seconds": perf_counter() - self._started,
+            "pass_start": self._pass_start,
+            "recorder": self.run.recorder.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next pass go on where the epoch was.
+
+        Args:
+            state: `epoch`, which `state_dict` gave, and `generators`, where they stood then.
+        """
+        self._saved = state
+        self._batches, self._examples = state["epoch"]["batches"], state["epoch"]["examples"]
+        self._seconds, self._is_passed = state["epoch"]["seconds"], True  # the clock stands until the pass goes on
+        self.run.recorder.load_state_dict(state["epoch"]["recorder"])
 
     def record(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
         """Add a batch to the epoch's loss and metrics; waits for nothing.

@@ -55,13 +55,20 @@ TICK_SECONDS = 0.1  # a display need not know more often where the run is
 
 
 class Announcer:
-    """Tells hooks what happens, and remembers the first `Stop` that one of them answers."""
+    """Tells hooks what happens, and remembers the first `Stop` that one of them answers.
 
-    def __init__(self, hooks: Sequence[Hook], num_epochs: int) -> None:
+    Args:
+        hooks: who is told.
+        num_epochs: how many there will be in all.
+        seconds: that the run took before.
+    """
+
+    def __init__(self, hooks: Sequence[Hook], num_epochs: int, seconds: float = 0.0) -> None:
         self.hooks = tuple(hooks)
         self.num_epochs = num_epochs
         self.stop: Stop | None = None
-        self._started = self._last_tick = perf_counter()
+        self._last_tick = perf_counter()
+        self._started = self._last_tick - seconds
 
     @property
     def seconds(self) -> float:

@@ -5,7 +5,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fourstep.errors import DataFileError, MissingExtraError
 
@@ -74,6 +76,28 @@ class History:
         except ImportError as error:
             raise MissingExtraError("a DataFrame needs pandas, which is not installed: pip install pandas") from error
         return pd.DataFrame(self.to_columns())
+
+    def state_dict(self) -> dict[str, Any]:
+        """All rows in few objects: which names each row has, and every row's numbers one after the other."""
+        shapes: dict[tuple[tuple[str, bool], ...], int] = {}  # names, and which of them are whole numbers
+        kinds = [
+            shapes.setdefault(tuple((name, isinstance(value, int)) for name, value in row.items()), len(shapes))
+            for row in self.rows
+        ]
+        numbers = [value for row in self.rows for value in row.values()]
+        return {
+            "shapes": [[[name, whole] for name, whole in shape] for shape in shapes],
+            "kinds": np.array(kinds, dtype=np.int32),
+            "numbers": np.array(numbers, dtype=np.float64),  # exact for whole numbers up to 2**53
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The rows that `state_dict` was given, in place of what is here."""
+        numbers = iter(state["numbers"].tolist())
+        self.rows[:] = [
+            {name: int(next(numbers)) if whole else next(numbers) for name, whole in state["shapes"][kind]}
+            for kind in state["kinds"].tolist()
+        ]
 
     def save_csv(self, path: str | Path) -> None:
         """Write the rows as CSV, a missing number as an empty field."""

@@ -2,8 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,36 +11,10 @@ from torch import Tensor, nn
 from fourstep.errors import ConfigError, DataError
 from fourstep.metrics import Metric, StatefulMetric
 from fourstep.nesting import detached
+from fourstep.scalars import Scalars, to_host
+from fourstep.stateful import read_state, write_state
 
-PACKED = 1024  # numbers that are joined into one tensor, so that an epoch of any length holds few objects
-
-
-class Scalars:
-    """A growing column of numbers, some or all of them still on the device; adding waits for nothing."""
-
-    def __init__(self) -> None:
-        self._parts: list[Tensor | list[int | Tensor]] = []
-        self._loose: list[int | Tensor] = []
-
-    def add(self, value: int | Tensor) -> None:
-        """Put a number at the end."""
-        self._loose.append(value)
-        if len(self._loose) == PACKED:
-            self._pack()
-
-    def _pack(self) -> None:
-        """Join what was added since the last time; what is on the host stays a list."""
-        tensors = [value for value in self._loose if isinstance(value, Tensor)]
-        whole = len(tensors) == len(self._loose) and len({tensor.dtype for tensor in tensors}) == 1
-        self._parts.append(torch.stack(tensors) if whole else self._loose)
-        self._loose = []
-
-    def take(self) -> list[Tensor | list[int | Tensor]]:
-        """What was added, in parts, in its order; the column is empty afterwards."""
-        if self._loose:
-            self._pack()
-        taken, self._parts = self._parts, []
-        return taken
+_COUNTS = ("total", "items", "batches", "first_bad_batch")
 
 
 class Mean:
@@ -92,6 +65,16 @@ class Mean:
             self.first_bad_batch = self.batches
         self.total += value
         self.items += items
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was added and read so far."""
+        return {name: getattr(self, name) for name in _COUNTS}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.reset()
+        for name in _COUNTS:
+            setattr(self, name, state[name])
 
     def value(self) -> float:
         """The mean of all that was read; NaN of nothing."""
@@ -171,37 +154,35 @@ class Meters:
         self._stateful_batches += 1
 
     def compute(self) -> dict[str, float]:
-        """The means of what was added so far, by name, `loss` first. The only place that waits for the device."""
-        columns = [column.take() for mean in self.means.values() for column in (mean.sums, mean.counts)]
-        read = iter(_to_host(columns))
-        for mean in self.means.values():
-            mean.read(next(read), next(read))
+        """The means of what was added so far, by name, `loss` first. Waits for the device."""
+        self._read()
         result = {name: mean.value() for name, mean in self.means.items() if mean.batches}
         if self._stateful_batches:
             result.update({name: _as_number(name, metric.compute()) for name, metric in self.stateful.items()})
         return result
 
+    def _read(self) -> None:
+        columns = [column.take() for mean in self.means.values() for column in (mean.sums, mean.counts)]
+        read = iter(to_host(columns))
+        for mean in self.means.values():
+            mean.read(next(read), next(read))
 
-def _to_host(columns: list[list[Tensor | list[int | Tensor]]]) -> list[list[float]]:
-    """Every column's numbers, all tensors in one transfer."""
-    on_device = [tensor for parts in columns for part in parts for tensor in _tensors_of(part)]
-    read: Iterator[float] = iter(())
-    if on_device:
-        # MPS has no float64; a batch's sum is a float32 already, and its count is far below 2**24
-        exact = torch.float32 if on_device[0].device.type == "mps" else torch.float64
-        read = iter(torch.cat([tensor.reshape(-1).to(on_device[0].device, exact) for tensor in on_device]).tolist())
-    return [[number for part in parts for number in _numbers_of(part, read)] for parts in columns]
+    def state_dict(self) -> dict[str, Any]:
+        """All that was added so far. Waits for the device."""
+        self._read()
+        return {
+            "means": {name: mean.state_dict() for name, mean in self.means.items()},
+            "stateful": {name: read_state(metric) for name, metric in self.stateful.items()},
+            "stateful_batches": self._stateful_batches,
+        }
 
-
-def _tensors_of(part: Tensor | list[int | Tensor]) -> list[Tensor]:
-    return [part] if isinstance(part, Tensor) else [value for value in part if isinstance(value, Tensor)]
-
-
-def _numbers_of(part: Tensor | list[int | Tensor], read: Iterator[float]) -> list[float]:
-    """A part's numbers in its order; those that were on the device are the next ones `read`."""
-    if isinstance(part, Tensor):
-        return list(islice(read, len(part)))
-    return [next(read) if isinstance(value, Tensor) else float(value) for value in part]
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        for name, mean in self.means.items():
+            mean.load_state_dict(state["means"][name])
+        for name, metric in self.stateful.items():
+            write_state(metric, state["stateful"][name])
+        self._stateful_batches = state["stateful_batches"]
 
 
 def _sum(values: Tensor) -> Tensor:

@@ -58,6 +58,15 @@ class Recorder:
         self.failed = bad is not None
         return bad
 
+    def state_dict(self) -> dict[str, Any]:
+        """The running epoch's sums; the history has a state of its own. Waits for the device."""
+        return {"results": dict(self.results), "meters": self._meters.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on in the middle of an epoch."""
+        self.results = dict(state["results"])
+        self._meters.load_state_dict(state["meters"])
+
     def add_row(self, where: Position, seconds: float) -> dict[str, float]:
         """Append what was measured so far to the history, and return it."""
         row = {"epoch": where["epochs_done"], "step": where["step"], **self.results}

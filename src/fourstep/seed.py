@@ -2,6 +2,7 @@
 
 import random
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -49,6 +50,33 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - the legacy generator is the one that users' code draws from
     torch.manual_seed(seed)
+
+
+def generator_states(device: torch.device, others: Sequence[torch.Generator] = ()) -> dict[str, Any]:
+    """Where the generators of Python, numpy, torch and the device stand, and some others: numbers and tensors."""
+    states = {"python": random.getstate(), "numpy": np.random.get_state(legacy=False), "torch": torch.get_rng_state()}  # noqa: NPY002 - as above
+    if device.type in _ON_DEVICE:
+        states[device.type] = _ON_DEVICE[device.type][0]()
+    return {**states, "others": [generator.get_state() for generator in others]}
+
+
+def set_generator_states(states: Mapping[str, Any], others: Sequence[torch.Generator] = ()) -> None:
+    """Put the generators to where `generator_states` found them; a device that is not here now is left out."""
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002 - as above
+    torch.set_rng_state(states["torch"])
+    for kind, (_, put) in _ON_DEVICE.items():
+        if kind in states and torch.get_device_module(kind).is_available():
+            put(states[kind])
+    for generator, state in zip(others, states["others"], strict=True):
+        generator.set_state(state)
+
+
+_ON_DEVICE: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+    "cuda": (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),
+    "xpu": (torch.xpu.get_rng_state_all, torch.xpu.set_rng_state_all),
+    "mps": (torch.mps.get_rng_state, torch.mps.set_rng_state),
+}
 
 
 def _check_seed(seed: Any) -> int:

@@ -19,7 +19,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
-from fourstep.runs.folder import RunFolder, next_free, to_toml
+from fourstep.runs.folder import RunFolder, next_free
+from fourstep.runs.settings import describe, to_toml
 from fourstep.runs.weights import load_weights
 
 CPU = torch.device("cpu")
@@ -65,9 +66,11 @@ def test_a_run_leaves_its_four_files(tmp_path: Path) -> None:
     """Settings, rows, curves and weights, and no temporary file."""
     trained(tmp_path / "deep" / "run")
     assert names(tmp_path / "deep" / "run") == [
+        "checkpoints",
         "curves.svg",
         "metrics.jsonl",
         "model.safetensors",
+        "run.lock",
         "run.toml",
     ]
 
@@ -79,7 +82,10 @@ def test_the_settings_file_tells_how_the_run_began(tmp_path: Path) -> None:
     with (tmp_path / "run" / "run.toml").open("rb") as file:
         written = tomllib.load(file)
 
-    assert written["settings"] == {"recipe": {"lr": 0.1, "hidden": [3, 4]}, "notes": "a\nb", "seed": 0}
+    step = {"loss_fn": "CrossEntropyLoss", "step": "train_step", "accumulate": 1}
+    assert written["settings"] == {"recipe": {"lr": 0.1, "hidden": [3, 4]}, "notes": "a\nb", "seed": 0, "fit": step}
+    assert written["model"] == {"kind": "Linear", "parameters": 9}
+    assert (written["optimizer"]["kind"], written["optimizer"]["group0"]["lr"]) == ("SGD", 0.1)
     assert written["versions"] == {
         "python": platform.python_version(),
         "fourstep": fs.__version__,
@@ -92,16 +98,17 @@ def test_the_settings_file_tells_how_the_run_began(tmp_path: Path) -> None:
     assert written["data"] == {
         "name": "blobs",
         "classes": ["cat", "dog", "horse"],
-        "train": {"samples": 80, "batches": 4, "batch_size": 20, "fingerprint": data.train.fingerprint()},
+        "train": {"samples": 80, "batches": 4, "batch_size": 20, "seed": 0, "fingerprint": data.train.fingerprint()},
         "test": {"samples": 20, "batches": 1, "batch_size": 20, "fingerprint": data.test.fingerprint()},
     }
 
 
-def test_other_sources_are_described_as_far_as_they_can_be(tmp_path: Path) -> None:
+def test_other_sources_are_described_as_far_as_they_can_be() -> None:
     """A DataLoader has a number of batches, a generator not even that."""
     loader = DataLoader(TensorDataset(torch.zeros(5, 2)), batch_size=2)
-    RunFolder.create(tmp_path / "run", fs.Data(train=loader, test=iter(())), CPU, {})
-    written = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
+    model = nn.Linear(2, 3)
+    data = fs.Data(train=loader, test=iter(()))
+    written = describe(model, torch.optim.SGD(model.parameters(), lr=0.1), data, CPU, {})
 
     assert written["data"]["train"] == {"kind": "DataLoader", "batches": 3}
     assert written["data"]["test"] == {"kind": "tuple_iterator"}
@@ -173,33 +180,50 @@ def test_a_folder_with_other_things_is_used(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
-    """The error says so and how to go on, and nothing of the other run is touched."""
-    trained(tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    message = r"run already holds a run: choose another folder"
-    with pytest.raises(fs.RunFolderError, match=message):
-        trained(tmp_path / "run")
+def test_a_folder_that_holds_another_run_is_refused(tmp_path: Path) -> None:
+    """The error names the differences and how to go on, and nothing of the other run is touched."""
 
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    def content() -> dict[str, bytes]:
+        files = [path for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "run.lock"]
+        return {str(path): path.read_bytes() for path in files}
+
+    trained(tmp_path / "run", lr=0.1, notes="first")
+    before = content()
+    message = (
+        r"run holds another run: settings\.lr 0\.1, now 0\.2; settings\.notes first, now not there; "
+        r"settings\.more not there, now 1\. Choose another folder, or the settings of the run to continue it"
+    )
+    with pytest.raises(fs.RunFolderError, match=message):
+        trained(tmp_path / "run", lr=0.2, more=1)
+
+    assert content() == before
+
+
+def test_a_folder_with_one_s_own_files_by_the_same_names_is_refused(tmp_path: Path) -> None:
+    """Nothing of them is overwritten."""
+    (tmp_path / "model.safetensors").write_text("mine")
+    with pytest.raises(fs.RunFolderError, match=r"already holds a model\.safetensors: choose another folder"):
+        trained(tmp_path)
+
+    assert names(tmp_path) == ["model.safetensors", "run.lock"]
 
 
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
     """A file in its place, or on the way to it, is named in one line."""
     (tmp_path / "file").write_text("mine")
     with pytest.raises(fs.RunFolderError, match=r"file is a file: choose a folder that is not there yet"):
-        RunFolder.create(tmp_path / "file", blobs(), CPU, {})
+        RunFolder(tmp_path / "file")
     with pytest.raises(
         fs.RunFolderError, match=r"run cannot be written: Not a directory\. Expected a folder that"
     ) as caught:
-        RunFolder.create(tmp_path / "file" / "run", blobs(), CPU, {})
+        RunFolder(tmp_path / "file" / "run")
 
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
-def test_a_full_disk_stops_the_run_in_one_line(tmp_path: Path) -> None:
-    """The first row that cannot be written ends the run; the display and the user's hooks still hear the end."""
+def test_a_row_that_the_disk_does_not_take_follows_later(tmp_path: Path) -> None:
+    """One line says so, training goes on, and at the end every row is in its file."""
     model = nn.Linear(2, 3)
     kinds: list[str] = []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -211,15 +235,20 @@ def test_a_full_disk_stops_the_run_in_one_line(tmp_path: Path) -> None:
             (tmp_path / "run" / "metrics.jsonl").symlink_to("/dev/full")
 
     run = fs.Run(model, optimizer, blobs(), folder=tmp_path / "run", hooks=[fill_the_disk], show="none")
-    with pytest.raises(fs.RunFolderError, match=r"run cannot be written: No space left on device\. Expected a folder"):
+    with pytest.warns(
+        fs.FourstepWarning, match=r"metrics\.jsonl cannot be written: No space left on device\. Training"
+    ):
         by_hand(run, 2)
 
     assert kinds[-1] == "end"
+    assert not (tmp_path / "run" / "metrics.jsonl").is_symlink()
+    assert [row["epoch"] for row in fs.History.load_jsonl(tmp_path / "run" / "metrics.jsonl")] == [1.0, 2.0]
 
 
 def test_a_folder_that_vanished_is_named_at_the_end(tmp_path: Path) -> None:
     """Weights and curves have nowhere to go: one line, and which file."""
-    folder = RunFolder.create(tmp_path / "run", blobs(), CPU, {})
+    folder = RunFolder(tmp_path / "run")
+    folder.begin({})
     for path in (tmp_path / "run").iterdir():
         path.unlink()
     (tmp_path / "run").rmdir()
@@ -233,7 +262,8 @@ PROGRAM = """
 import resource, sys
 import torch, fourstep as fs
 from fourstep.runs.folder import RunFolder
-folder = RunFolder.create(sys.argv[1], fs.Data(train=[]), torch.device("cpu"), {})
+folder = RunFolder(sys.argv[1])
+folder.begin({})
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, -1))
 try:
     folder.finish(fs.History(), torch.nn.Linear(300, 300))

@@ -28,7 +28,8 @@ def test_a_record_holds_what_was_written(folder: Path) -> None:
     record = load_run(str(folder))
 
     assert record.path == folder
-    assert record.settings == {"recipe": {"model": "linear", "lr": 0.1}}
+    assert record.settings["recipe"] == {"model": "linear", "lr": 0.1}
+    assert record.settings["fit"]["loss_fn"] == "CrossEntropyLoss"
     assert record.classes == ("a", "b", "c")
     assert record.data["train"]["samples"] == 30
     assert record.versions["torch"] == torch.__version__

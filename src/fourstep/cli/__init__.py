@@ -1,7 +1,7 @@
 """The command `fourstep`: it reads arguments, calls, and prints. Everything that it does can be done from Python.
 
 Exit codes: 0 done, 1 the training failed, 2 wrong usage or input (one line that says what, where and how to mend it),
-130 stopped by Ctrl-C.
+130 and 143 stopped by Ctrl-C or SIGTERM, with everything saved.
 """
 
 import os
@@ -15,6 +15,7 @@ import tyro
 from tyro.conf import subcommand
 
 from fourstep.cli.data import DataCommand
+from fourstep.cli.keep import Resume, Verify
 from fourstep.cli.train import Train
 from fourstep.cli.use import Evaluate, Plot, Predict
 from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError
@@ -29,6 +30,8 @@ DESCRIPTION = """Train any PyTorch model in four steps that you can read.
 
 Command = (
     Annotated[Train, subcommand("train")]
+    | Annotated[Resume, subcommand("resume")]
+    | Annotated[Verify, subcommand("verify")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Plot, subcommand("plot")]

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from tyro.conf import Positional, UseAppendAction, arg
 
 from fourstep.errors import ConfigError
-from fourstep.loop import Run
 from fourstep.recipes import Recipe, from_settings, load_recipe, recipe_for, recipe_names, train, with_settings
-from fourstep.runs.folder import next_free
+from fourstep.run import Run
+from fourstep.runs.folder import CHECKPOINTS, next_free
 
+PROGRAM = "fourstep" if shutil.which("fourstep") else sys.argv[0]  # .venv/bin/fourstep, as the Makefile calls it
 RECIPES = ", ".join(recipe_names())
 
 
@@ -59,13 +60,7 @@ class Train:
         folder = next_free(Path("runs") / recipe.model) if self.run is None else Path(self.run)
         epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
         print(f"{recipe.model} on {recipe.data}: {epochs}, batch size {recipe.batch_size}, lr {recipe.lr:g}")
-        try:
-            finished = train(recipe, folder=folder)
-        except KeyboardInterrupt:
-            if folder.exists():
-                print(f"stopped: the rows and weights so far are in {folder}", file=sys.stderr)
-            raise
-        print(closing_lines(finished, recipe, folder))
+        print(closing_lines(train_in(recipe, folder), recipe, folder))
 
     def resolved(self) -> Recipe:
         """The recipe with the flags' settings; a flag wins over `--set`, and `--set` over a file."""
@@ -74,6 +69,16 @@ class Train:
         if Path(self.recipe).suffix == ".toml":
             return from_settings({**load_recipe(self.recipe), **changes})
         return with_settings(recipe_for(self.recipe, changes.get("data")), changes)
+
+
+def train_in(recipe: Recipe, folder: Path) -> Run:
+    """Train, or go on, in a folder; a stop says how to continue."""
+    try:
+        return train(recipe, folder=folder)
+    except (KeyboardInterrupt, SystemExit):
+        if (folder / CHECKPOINTS).exists():
+            print(f"to continue: {PROGRAM} resume {folder}", file=sys.stderr)
+        raise
 
 
 def _pairs(settings: Iterable[str]) -> dict[str, str]:
@@ -106,11 +111,10 @@ def closing_lines(run: Run, recipe: Recipe, folder: Path) -> str:
         )
     ends = [row for row in run.history if float(row["epoch"]).is_integer()]
     speed = len(ends) / sum(1 / row["examples_per_second"] for row in ends)
-    program = "fourstep" if shutil.which("fourstep") else sys.argv[0]  # .venv/bin/fourstep, as the Makefile calls it
     go_on = f"train {recipe.model} --data fashion-mnist" if recipe.data == "digits" else f"predict {folder}"
     return (
         f"{numbers}\n{speed:.1f} examples/sec on {run.device}, data loading included\n"
-        f"curves: {folder / 'curves.svg'}\nrun:    {folder}\nnext:   {program} {go_on}"
+        f"curves: {folder / 'curves.svg'}\nrun:    {folder}\nnext:   {PROGRAM} {go_on}"
     )
 
 

@@ -47,6 +47,9 @@ class Batches:
         prepare: turns a gathered batch of inputs into what the model sees; the same for training and prediction.
         order: epoch -> indices, in place of `shuffle` and `seed`; see `fourstep.data.order`.
 
+    Attributes:
+        seed: of the order; None where there is none.
+
     Raises:
         ConfigError: `batch_size` is not a whole number of 1 or more.
         DataError: no samples, or inputs and targets of different length or on different devices.
@@ -75,6 +78,7 @@ class Batches:
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.prepare = prepare
+        self.seed = seed if shuffle and order is None else None  # of the order, where it has one
         self.order = order or (seeded_order(len(inputs), seed) if shuffle else in_order)
         self._position = [0, 0]  # epoch and batch of the next pass; a copy on another device shares it
         if len(self) == 0:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fourstep.data.batches import Batches
+from fourstep.data.batches import Batches, Seekable
 from fourstep.device import to_device
 from fourstep.errors import DataError
 
@@ -89,6 +90,27 @@ def pairs_on(source: Iterable[Any], device: torch.device) -> Iterator[tuple[Any,
     if isinstance(source, Batches) and source.inputs.device == device:
         return iter(source)  # there already, and pairs for certain
     return (to_device(as_pair(batch), device) for batch in source)
+
+
+def start_pass(source: Iterable[Any], epoch: int, batch: int, device: torch.device) -> Iterator[tuple[Any, Any]]:
+    """A pass over a source, as `pairs_on`, from one of its batches on.
+
+    Args:
+        source: where it is not `Seekable`, its first batches are taken and dropped.
+        epoch: which pass it is, from 0.
+        batch: how many batches to leave out.
+        device: where the tensors are to be.
+
+    Raises:
+        DataError: a batch that is not a pair.
+    """
+    if isinstance(source, Seekable):
+        source.seek(epoch, batch)
+        return pairs_on(source, device)
+    pairs = pairs_on(source, device)
+    for _ in islice(pairs, batch):
+        pass
+    return pairs
 
 
 def num_batches(source: Iterable[Any]) -> int | None:

@@ -16,9 +16,10 @@ from fourstep.data.dataset import Data
 from fourstep.device import pick_device
 from fourstep.errors import ConfigError, UnknownNameError
 from fourstep.events import Hook
-from fourstep.loop import Run, fit
+from fourstep.loop import fit
 from fourstep.metrics import accuracy
 from fourstep.recipes.settings import SYNTHETIC, Recipe
+from fourstep.run import Run
 from fourstep.scale.precision import mixed_precision
 from fourstep.seed import seed_everything
 from fourstep.show import Show

@@ -1,89 +1,133 @@
-"""A run's folder while it is written: settings before the first step, a line per row, curves and weights at the end.
+"""A run's folder while it is written.
 
 run.toml            settings, versions, machine, data
 metrics.jsonl       one JSON object per row of the history
-curves.svg          the history drawn
+checkpoints/        the run's whole state at some steps; see `fourstep.runs.checkpoint`
+curves.svg          the history drawn, at the end
 model.safetensors   the final weights
+run.lock            held by the process that trains
 """
 
 import errno
 import io
-import platform
-from collections.abc import Iterable, Iterator, Mapping
+import tomllib
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from fourstep.data.batches import Batches
-from fourstep.data.dataset import Data, num_batches
-from fourstep.errors import DataFileError, RunFolderError
+from fourstep.errors import DataFileError, FourstepWarning, RunFolderError
 from fourstep.events import Event
 from fourstep.files import atomic_write, reason
 from fourstep.history import History, to_json_line
+from fourstep.runs.lock import LOCK
 from fourstep.runs.weights import WEIGHTS, save_weights
 from fourstep.show import save_curves
 
-SETTINGS, ROWS, CURVES = "run.toml", "metrics.jsonl", "curves.svg"
+SETTINGS, ROWS, CURVES, CHECKPOINTS = "run.toml", "metrics.jsonl", "curves.svg", "checkpoints"
 
 
 class RunFolder:
     """The folder of a run that is going on.
 
     Args:
-        path: a folder that `create` has made.
+        path: is made where it is not there.
+
+    Raises:
+        RunFolderError: it is a file, or cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
         self._rows: io.FileIO | None = None
+        self._lacks_rows = False  # the disk did not take one
+        if self.path.exists() and not self.path.is_dir():
+            raise RunFolderError(f"{self.path} is a file: choose a folder that is not there yet")
+        with _writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
-    @classmethod
-    def create(
-        cls,
-        path: str | Path,
-        data: Data,
-        where: torch.device,
-        settings: Mapping[str, Any],
-        speed: Mapping[str, bool | int] | None = None,
-    ) -> "RunFolder":
-        """Make the folder and write down how the run begins.
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints are, or will be."""
+        return self.path / CHECKPOINTS
 
-        Args:
-            path: a folder that is not there, or holds no run.
-            data: what is trained on; its `Batches` are fingerprinted.
-            where: the device.
-            settings: what else to keep, nested as deep as you like. `None` is left out; what TOML cannot hold becomes
-                text.
-            speed: what was done to be fast, for the table `[speed]`.
+    def read_settings(self) -> dict[str, Any] | None:
+        """The tables of `run.toml`; None where there is none.
 
         Raises:
-            RunFolderError: the folder holds a run, or cannot be made or written.
+            RunFolderError: it is damaged, or the folder holds something else by the names that a run writes.
         """
-        folder = check_free(path)
-        with _writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / ROWS).write_bytes(b"")
-            _save_toml({**describe(data, where, settings), "speed": dict(speed or {})}, folder / SETTINGS)
-        return cls(folder)
+        if not (self.path / SETTINGS).exists():
+            taken = [name for name in (ROWS, CURVES, WEIGHTS, CHECKPOINTS) if (self.path / name).exists()]
+            if taken:
+                raise RunFolderError(f"{self.path} already holds a {taken[0]}: choose another folder")
+            return None
+        try:
+            return tomllib.loads((self.path / SETTINGS).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+            raise RunFolderError(
+                f"{self.path / SETTINGS} is damaged: {error}. Mend it by hand, or choose another folder"
+            ) from error
+
+    def begin(self, tables: Mapping[str, Any]) -> None:
+        """Write down how the run begins: `run.toml`, and no rows.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        with _writing(self.path):
+            (self.path / ROWS).write_bytes(b"")
+        self.write_settings(tables)
+
+    def write_settings(self, tables: Mapping[str, Any]) -> None:
+        """Write `run.toml`, in place of what is there.
+
+        Raises:
+            RunFolderError: the folder cannot be written.
+        """
+        import tomli_w  # noqa: PLC0415 - needed once
+
+        with _writing(self.path), atomic_write(self.path / SETTINGS) as part:
+            part.write_bytes(tomli_w.dumps(tables).encode())
 
     def append_row(self, event: Event) -> None:
-        """Write down an event's row, where it has one; a hook.
+        """Write down an event's row, where it has one; a hook. A row that the disk does not take follows later."""
+        if not event.row or self._lacks_rows:
+            return
+        line = to_json_line(event.row).encode()
+        try:
+            if self._rows is None:
+                self._rows = (self.path / ROWS).open("ab", buffering=0)  # each line is on its way at once, whole
+            if self._rows.write(line) != len(line):
+                raise OSError(errno.ENOSPC, "No space left on device")  # noqa: TRY301 - one message for all
+        except OSError as error:
+            self._lacks_rows = True
+            warnings.warn(
+                f"{self.path / ROWS} cannot be written: {reason(error)}. Training goes on, and the rows follow with "
+                "the next checkpoint that can be saved",
+                FourstepWarning,
+                stacklevel=2,
+            )
+
+    def write_rows(self, history: History, *, always: bool = True) -> None:
+        """Put all rows into `metrics.jsonl`, in place of what is there.
+
+        Args:
+            history: the rows.
+            always: also where nothing is missing.
 
         Raises:
             RunFolderError: the disk is full, or the folder is gone.
         """
-        if not event.row:
+        if not (always or self._lacks_rows):
             return
-        line = to_json_line(event.row).encode()
-        with _writing(self.path):
-            if self._rows is None:
-                self._rows = (self.path / ROWS).open("ab", buffering=0)  # each line is on its way at once, whole
-            if self._rows.write(line) != len(line):
-                raise OSError(errno.ENOSPC, "No space left on device")
+        self.close()
+        with _writing(self.path), atomic_write(self.path / ROWS) as part:
+            history.save_jsonl(part)
+        self._lacks_rows = False
 
     def finish(self, history: History, model: nn.Module | None) -> None:
         """Write the final weights and the curves; rows may follow, and a second finish.
@@ -95,37 +139,27 @@ class RunFolder:
         Raises:
             RunFolderError: the disk is full, or the folder is gone.
         """
-        if self._rows is not None:
-            self._rows.close()
-            self._rows = None
+        self.close()
+        self.write_rows(history, always=False)
         with _writing(self.path):
             if model is not None:
                 save_weights(model, self.path / WEIGHTS)
             if history.curves():
                 save_curves(history, self.path / CURVES)
 
+    def close(self) -> None:
+        """Let go of the file of rows; the next row opens it again."""
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
     def discard(self) -> None:
-        """Remove what `create` made, of a run that came to nothing; what else is in the folder stays."""
-        for name in (SETTINGS, ROWS):
+        """Remove what `begin` made, of a run that came to nothing; what else is in the folder stays."""
+        self.close()
+        for name in (SETTINGS, ROWS, LOCK):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):  # not empty
             self.path.rmdir()
-
-
-def check_free(path: str | Path) -> Path:
-    """The path, if a run may be kept there.
-
-    Raises:
-        RunFolderError: it holds a run, or files by the names that a run writes, or is a file.
-    """
-    folder = Path(path)
-    taken = [name for name in (SETTINGS, ROWS, CURVES, WEIGHTS) if (folder / name).exists()]
-    if taken:
-        what = "a run" if SETTINGS in taken else f"a {taken[0]}"
-        raise RunFolderError(f"{folder} already holds {what}: choose another folder")
-    if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"{folder} is a file: choose a folder that is not there yet")
-    return folder
 
 
 @contextmanager
@@ -140,54 +174,6 @@ def _writing(folder: Path) -> Iterator[None]:
             f"{folder} cannot be written: {reason(error)}. Expected a folder that may be written and has space left; "
             "choose another folder"
         ) from error
-
-
-def describe(data: Data, where: torch.device, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What `run.toml` holds."""
-    packages = ("fourstep", "torch", "numpy")
-    return {
-        "settings": to_toml(settings),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-        "machine": {"platform": platform.platform(), "device": str(where), **_describe_device(where)},
-        "data": {
-            "name": data.name,
-            "classes": list(data.classes),
-            **{name: _describe_split(split) for name, split in data.splits().items()},
-        },
-    }
-
-
-def _describe_device(where: torch.device) -> dict[str, str]:
-    return {"device_name": torch.cuda.get_device_name(where)} if where.type == "cuda" else {}
-
-
-def _describe_split(split: Iterable[Any]) -> dict[str, Any]:
-    """How much there is of a split, and for `Batches` a fingerprint of every byte."""
-    if isinstance(split, Batches):
-        sizes = {"samples": split.num_items, "batches": len(split), "batch_size": split.batch_size}
-        return {**sizes, "fingerprint": split.fingerprint()}
-    batches = num_batches(split)
-    return {"kind": type(split).__name__} if batches is None else {"kind": type(split).__name__, "batches": batches}
-
-
-def to_toml(value: Any) -> Any:
-    """The value as TOML can hold it: tables without `None`, lists, numbers, truth values; all else as text.
-
-    >>> to_toml({"lr": 0.1, "folder": Path("runs/a"), "device": None, "sizes": (1, 2)})
-    {'lr': 0.1, 'folder': 'runs/a', 'sizes': [1, 2]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): to_toml(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [to_toml(item) for item in value]
-    return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def _save_toml(table: Mapping[str, Any], path: Path) -> None:
-    import tomli_w  # noqa: PLC0415 - needed once
-
-    with atomic_write(path) as part:
-        part.write_bytes(tomli_w.dumps(table).encode())
 
 
 def next_free(path: str | Path) -> Path:

@@ -1,8 +1,8 @@
 """A model's weights in a file: safetensors, which runs no code when it is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -84,15 +84,30 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         raise RunFolderError(
             f"{file} is damaged: {error}. Expected the weights that a run wrote; train again"
         ) from error
-    misfit = "; ".join(_misfits(model, saved))
+    check_fit(model, saved, file)
+    model.load_state_dict(saved, strict=False)
+
+
+def check_fit(model: nn.Module, saved: Mapping[str, Any], file: Path) -> None:
+    """Refuse weights that are not the model's.
+
+    Args:
+        model: what they are for.
+        saved: a model's state; what is no tensor is not looked at.
+        file: where they come from.
+
+    Raises:
+        RunFolderError: the names or shapes differ.
+    """
+    tensors = {name: value for name, value in saved.items() if isinstance(value, Tensor)}
+    misfit = "; ".join(_misfits(model, tensors))
     if misfit:
         raise RunFolderError(f"{file} does not fit the model: {misfit}. Build the model with the run's own settings")
-    model.load_state_dict(saved, strict=False)
 
 
 def _misfits(model: nn.Module, saved: dict[str, Tensor]) -> Iterable[str]:
     """What in a file is not as the model has it."""
-    state = model.state_dict()
+    state = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
     kept = {_place(state[name]) for name in saved if name in state}
     missing = [name for name in state if name not in saved and _place(state[name]) not in kept]
     unexpected = [name for name in saved if name not in state]

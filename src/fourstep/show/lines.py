@@ -14,3 +14,9 @@ def print_lines(event: Event) -> None:
     parts = [f"epoch {round(event.epochs_done)}/{event.num_epochs}", *measured, speed(event.examples_per_second)]
     sys.stdout.write("  ".join(parts) + "\n")
     sys.stdout.flush()  # who reads a pipe waits for it
+
+
+def say(text: str) -> None:
+    """A line about the run beside its output, on standard error where there is one."""
+    if sys.stderr is not None:  # a program without a console has none
+        sys.stderr.write(f"fourstep: {text}\n")

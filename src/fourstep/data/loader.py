@@ -1,0 +1,174 @@
+"""A `DataLoader` of your own, made to go on from any batch: same order, same batches, whatever the workers do.
+
+The order stays torch's: the loader's own sampler is asked again, from where the generators stood when the pass began,
+and only indices are left out, no sample is loaded for it. What a sample draws at random is made a function of
+(seed, epoch, index), so that neither the number of workers nor an interruption changes it.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+    get_worker_info,
+)
+
+_BITS = 2**64 - 1
+_KEPT = (
+    "num_workers",
+    "collate_fn",
+    "pin_memory",
+    "timeout",
+    "worker_init_fn",
+    "multiprocessing_context",
+    "generator",
+    "prefetch_factor",
+    "persistent_workers",
+    "pin_memory_device",
+    "in_order",
+)
+_REPEATABLE = (RandomSampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler)  # of the generators alone
+
+
+class LoaderBatches:
+    """The batches of a `DataLoader`, from any one on; `Seekable`.
+
+    Args:
+        loader: over a data set of samples by index, in batches, with a sampler of torch's.
+        seed: of what the samples draw.
+
+    Attributes:
+        generators: of the loader's own, beside the global ones.
+    """
+
+    def __init__(self, loader: DataLoader[Any], seed: int) -> None:
+        self.loader = loader
+        own = (loader.generator, getattr(loader.sampler, "generator", None))
+        self.generators = [generator for generator in dict.fromkeys(own) if generator is not None]
+        self._sampler = _FromBatch(loader.batch_sampler)
+        kept = {name: getattr(loader, name) for name in _KEPT if hasattr(loader, name)}
+        self._dataset = SeededDataset(loader.dataset, seed)
+        self._loader: DataLoader[Any] = DataLoader(self._dataset, batch_sampler=self._sampler, **kept)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def seek(self, epoch: int, batch: int = 0) -> None:
+        """Let the next pass be that of `epoch` (from 0), beginning with its batch number `batch` (from 0)."""
+        self._sampler.epoch, self._sampler.batch = epoch, batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the samples draw from; where the pass is, is said by `seek`."""
+        return {"seed": self._dataset.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the samples draw what they drew when `state_dict` was called."""
+        self._dataset.seed = state["seed"]
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = iter(self._loader)
+        if self._sampler.batch:
+            self._sampler.begin()  # draws the order now, as long as the generators stand where the pass began
+        return batches
+
+
+class _FromBatch:
+    """A batch sampler that leaves out another's first batches, and says with every index which epoch it is."""
+
+    def __init__(self, batches: Any) -> None:
+        self.epoch = self.batch = 0
+        self._batches = batches
+        self._begun: Iterator[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def begin(self) -> None:
+        """Draw the order, where that has not happened yet."""
+        if self._begun is None:
+            self._begun = iter(self._batches)
+            for _ in range(self.batch):
+                next(self._begun)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        self._begun = None
+        return self._indices(self.epoch)
+
+    def _indices(self, epoch: int) -> Iterator[list[tuple[int, int]]]:
+        self.begin()
+        assert self._begun is not None  # noqa: S101 - our own bug
+        for indices in self._begun:
+            yield [(epoch, index) for index in indices]
+
+
+class SeededDataset(Dataset[Any]):
+    """A data set whose samples draw from generators that are seeded for each of them; indices are `(epoch, index)`."""
+
+    def __init__(self, dataset: Any, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+        if hasattr(dataset, "__getitems__"):
+            self.__getitems__ = self._many
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        epoch, index = key
+        if type(self.dataset) is TensorDataset:  # draws nothing
+            return self.dataset[index]
+        with seeded(_mix(self.seed, epoch, index)):
+            return self.dataset[index]
+
+    def _many(self, keys: Sequence[tuple[int, int]]) -> Any:
+        with seeded(_mix(self.seed, *keys[0])):
+            return self.dataset.__getitems__([index for _, index in keys])
+
+
+def _mix(seed: int, epoch: int, index: int) -> int:
+    """A seed of 64 bits, unrelated for other epochs and indices, in a microsecond.
+
+    Source: the output function of SplitMix64 (Steele, Lea, Flood 2014, doi 10.1145/2660193.2660195), over a number that
+    is another for each (epoch, index) below 2**32.
+    """
+    mixed = (seed + ((epoch << 32) + int(index) + 1) * 0x9E3779B97F4A7C15) & _BITS
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _BITS
+    return mixed ^ (mixed >> 31)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the CPU's global generators for a block; in the training process they stand afterwards where they stood."""
+    is_worker = get_worker_info() is not None
+    before = None if is_worker else (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002 - users draw from it
+    random.seed(seed)
+    np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002 - as above
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        if before is not None:
+            python, numpy, own = before
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002 - as above
+            torch.set_rng_state(own)
+
+
+def can_seek(loader: Any) -> TypeGuard[DataLoader[Any]]:
+    """Can this source be made to begin at any of its batches, exactly?"""
+    return (
+        type(loader) is DataLoader
+        and not isinstance(loader.dataset, IterableDataset)
+        and type(loader.batch_sampler) is BatchSampler
+        and type(loader.batch_sampler.sampler) in _REPEATABLE
+    )

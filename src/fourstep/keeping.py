@@ -1,0 +1,234 @@
+"""Keeping a run: its whole state goes into its folder when that is due, and comes back when the run starts again."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fourstep.data.loader import LoaderBatches, can_seek
+from fourstep.epoch import Epoch
+from fourstep.errors import ConfigError, FourstepWarning, RunFolderError
+from fourstep.events import Stop
+from fourstep.runs.checkpoint import load_checkpoint, load_latest, prune_checkpoints, save_checkpoint
+from fourstep.runs.folder import RunFolder
+from fourstep.runs.lock import RunLock
+from fourstep.runs.manifest import Checkpoint, list_checkpoints
+from fourstep.runs.saving import Best, Saving
+from fourstep.runs.settings import describe, differences
+from fourstep.runs.signals import Signals
+from fourstep.runs.weights import check_fit
+from fourstep.seed import generator_states, set_generator_states
+from fourstep.show.lines import say
+from fourstep.stateful import read_state, write_state
+
+if TYPE_CHECKING:
+    from fourstep.run import Run  # a keeper reads and restores its run; at run time it is given it and imports nothing
+
+SHARE = 100  # times as long as a save took until the next may begin: 1 % of the time goes into saving
+FIRST_COST = 0.02  # seconds that a save is taken to cost before there was one
+
+
+class Keeper:
+    """Keeps one run in its folder.
+
+    Args:
+        run: what is kept.
+        path: the folder.
+        saving: when.
+
+    Attributes:
+        folder: where the run is kept.
+        resumed: the epoch in whose middle the run goes on; None where it begins with a whole one.
+        was_stopped: why a hook had ended the run; None where none had.
+    """
+
+    def __init__(self, run: "Run", path: str | Path, saving: Saving) -> None:
+        self.run, self.path, self.saving = run, Path(path), saving
+        self.folder: RunFolder | None = None
+        self.resumed: Epoch | None = None
+        self.was_stopped: Stop | None = None
+        self._signals = Signals()
+        self._best: Best | None = None
+        self._is_opened = False
+        self._saved_step = 0
+        self._saved_at, self._cost = perf_counter(), FIRST_COST
+        train = run.data.train
+        if can_seek(train):
+            batches = LoaderBatches(train, torch.initial_seed())
+            run.data = replace(run.data, train=batches)
+            run.generators = batches.generators
+            run.register("train loader", batches)
+
+    @contextmanager
+    def open(self, speed: Mapping[str, bool | int], epochs: int) -> Iterator[RunFolder]:
+        """Hold the folder, restore what is in it, and listen to signals.
+
+        Args:
+            speed: what was done to be fast, for the table `[speed]`.
+            epochs: that are to be done in all.
+
+        Raises:
+            RunFolderError: another process holds it, it holds another run, or nothing sound.
+        """
+        self.folder = self.folder or RunFolder(self.path)
+        lock = RunLock(self.folder.path)
+        try:
+            if not self._is_opened:
+                self._begin_or_resume(self.folder, speed)
+                self._is_opened = True
+            self._say_where(epochs)
+            self._saved_at = perf_counter()
+            with self._signals:
+                yield self.folder
+        finally:
+            self.folder.close()
+            lock.release()
+
+    def _begin_or_resume(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
+        run = self.run
+        tables = {**describe(run.model, run.optimizer, run.data, run.device, run.settings), "speed": dict(speed)}
+        before = folder.read_settings()
+        if before is not None:
+            others = differences(before, tables)
+            if others:
+                more = f", and {len(others) - 3} more" if len(others) > 3 else ""  # noqa: PLR2004 - as many fit a line
+                raise RunFolderError(
+                    f"{folder.path} holds another run: {'; '.join(others[:3])}{more}. Choose another folder, or the "
+                    "settings of the run to continue it"
+                )
+            checkpoint = load_latest(folder.checkpoints)
+            if checkpoint is not None:
+                self._restore(folder, *checkpoint)
+                if before["settings"] != tables["settings"]:  # more epochs, or fewer
+                    folder.write_settings({**before, "settings": tables["settings"]})
+                return
+        folder.begin(tables)
+
+    def _restore(self, folder: RunFolder, checkpoint: Checkpoint, parts: Mapping[str, Any]) -> None:
+        """Put everything back as it was when the checkpoint was saved."""
+        run, state = self.run, parts["state"]
+        check_fit(run.model, parts["model"], checkpoint.path)
+        try:
+            run.optimizer.load_state_dict(state["optimizer"])
+        except (ValueError, KeyError) as error:
+            raise RunFolderError(f"{checkpoint.path} does not fit the optimizer: {error}") from error
+        run.model.load_state_dict(parts["model"])
+        for name, thing in run.registered.items():
+            if name not in state["registered"]:
+                raise RunFolderError(f"{checkpoint.path} knows no {name!r}, which the run has registered")
+            write_state(thing, state["registered"][name])
+        run.history.load_state_dict(state["history"])
+        run.step, run.epochs_done = checkpoint.step, state["epochs_done"]
+        run.seconds = state["seconds"]
+        self.was_stopped = None if state["stopped"] is None else Stop(state["stopped"])
+        self._best = None if state["best"] is None else Best(*state["best"])
+        self._saved_step = checkpoint.step
+        set_generator_states(state["generators"], run.generators)
+        if state["epoch"] is not None:
+            self.resumed = Epoch(run, state["epochs_done"] + 1)
+            self.resumed.load_state_dict(state)
+        folder.write_rows(run.history)
+
+    def _say_where(self, epochs: int) -> None:
+        """A line for a run that does not begin at its beginning."""
+        run = self.run
+        if run.show == "none" or run.step == 0:
+            return
+        where = f"step {run.step:,} of {self.path}, {run.epochs_done} of {epochs} epochs done"
+        if self.was_stopped is not None:
+            say(f"stopped at {where}: {self.was_stopped.reason}")
+        elif run.epochs_done >= epochs:
+            say(f"finished at {where}. Ask for more epochs to go on")
+        else:
+            say(f"continued at {where}")
+
+    def after_step(self, epoch: Epoch) -> None:
+        """Save inside an epoch, where that is due.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: a signal asked for the end; the run has been saved.
+        """
+        steps, seconds = self.saving.every_steps, self.saving.every_seconds
+        is_due = self._signals.received is not None or (steps is not None and self.run.step % steps == 0)
+        if not is_due and seconds is not None:
+            is_due = perf_counter() - self._saved_at >= max(seconds, SHARE * self._cost)
+        if is_due:
+            self._try_to_save(epoch)
+            self.answer_signal()
+
+    def after_epoch(self, *, is_last: bool) -> None:
+        """Save between two epochs, where that is due; at the last one in any case.
+
+        Raises:
+            RunFolderError: the last checkpoint could not be saved.
+            KeyboardInterrupt, SystemExit: as for `after_step`.
+        """
+        best = self.saving.better(self._best, self.run.step, self.run.history.rows[-1])
+        is_due = self._signals.received is not None or perf_counter() - self._saved_at >= SHARE * self._cost
+        before, self._best = self._best, best or self._best
+        if is_last:
+            self._save(None)
+        elif (is_due or best is not None) and not self._try_to_save(None):
+            self._best = before  # whose checkpoint is there
+        self.answer_signal()
+
+    def answer_signal(self) -> None:
+        """End the process's work where a signal asked for it."""
+        if self._signals.received is not None:
+            say(
+                f"stopped at step {self.run.step:,}, and saved: the same command or script with the folder {self.path} "
+                "continues it"
+            )
+            self._signals.leave(self._signals.received)
+
+    def _try_to_save(self, epoch: Epoch | None) -> bool:
+        """Save; where that fails say so, go on, and try again when the next save is due."""
+        try:
+            self._save(epoch)
+        except RunFolderError as error:
+            warnings.warn(f"{error}. Training goes on", FourstepWarning, stacklevel=2)
+            self._saved_at = perf_counter()
+            return False
+        return True
+
+    def _save(self, epoch: Epoch | None) -> None:
+        assert self.folder is not None  # noqa: S101 - our own bug
+        begun, run = perf_counter(), self.run
+        state = {
+            "optimizer": run.optimizer.state_dict(),
+            "generators": generator_states(run.device, run.generators),
+            "registered": {name: read_state(thing) for name, thing in run.registered.items()},
+            "history": run.history.state_dict(),
+            "epochs_done": run.epochs_done,
+            "epoch": None if epoch is None else epoch.state_dict(),
+            "best": None if self._best is None else tuple(self._best),
+            "stopped": None if run.stopped is None else run.stopped.reason,
+            "seconds": run.announcer.seconds,
+        }
+        place = self.folder.checkpoints
+        saved = save_checkpoint(place, run.step, {"model": run.model.state_dict(), "state": state})
+        self.folder.write_rows(run.history, always=False)
+        prune_checkpoints(place, [saved.path, *self._to_keep(place, saved)])
+        self._saved_at = perf_counter()
+        self._cost = self._saved_at - begun
+
+    def _to_keep(self, place: Path, saved: Checkpoint) -> list[Path]:
+        """The checkpoints that stay beside the one that was saved just now."""
+        sound = [checkpoint for checkpoint in list_checkpoints(place)[0] if checkpoint.age <= saved.age]
+        best = [checkpoint for checkpoint in sound if self._best and checkpoint.step == self._best.step]
+        return [checkpoint.path for checkpoint in (*sound[: self.saving.keep], *best[:1])]
+
+    def load_best(self) -> float:
+        """Put the best epoch's weights into the model; see `Run.load_best`."""
+        if self._best is None or self.folder is None:
+            raise ConfigError("there is no best epoch yet: give the run saving=fourstep.Saving(best='lowest val/loss')")
+        for checkpoint in list_checkpoints(self.folder.checkpoints)[0]:
+            if checkpoint.step == self._best.step:
+                self.run.model.load_state_dict(load_checkpoint(checkpoint)["model"])
+                return self._best.value
+        raise RunFolderError(f"the checkpoint of step {self._best.step} is no longer in {self.folder.checkpoints}")

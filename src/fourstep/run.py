@@ -1,0 +1,201 @@
+"""A training run: it yields epochs, and an epoch yields batches.
+
+Nothing here touches the four steps. What a run is given (data, metrics, hooks, a folder) hangs on its iterators, so
+that the loop you write yourself has all of it.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from fourstep.checks import check_parts
+from fourstep.data.dataset import as_data
+from fourstep.device import pick_device
+from fourstep.epoch import Epoch
+from fourstep.errors import ConfigError, FourstepWarning, check_count
+from fourstep.evaluation import device_of
+from fourstep.events import Announcer, Hook, Stop
+from fourstep.keeping import Keeper
+from fourstep.metrics import Metric
+from fourstep.recording import Recorder
+from fourstep.runs.folder import RunFolder
+from fourstep.runs.saving import BY_THE_CLOCK, Saving
+from fourstep.scale.memory import is_channels_last, keep_freed_memory
+from fourstep.show import Show, open_display, save_curves
+from fourstep.stateful import is_stateful
+
+
+class Run:
+    """One training run: where it is, what it measured, who is told.
+
+    Args:
+        model: moved to the device.
+        optimizer: holds the model's parameters; its state is moved along.
+        data: `Data`, or an iterable of `(inputs, targets)` batches to train on.
+        metrics: name -> function `(outputs, targets) -> one value per sample`, or an object of torchmetrics' protocol.
+        folder: where to keep settings, numbers, checkpoints, curves and final weights. A run that is there already, of
+            equal settings and data, is continued where it was saved last, bit for bit. None keeps nothing.
+        saving: when to save it, and what stays.
+        device: `"auto"`, or any name torch knows.
+        hooks: functions of an `Event` that may answer `Stop`.
+        log_every: add a row of running numbers every so many updates; None adds one at the end of each epoch alone.
+        show: `"terminal"` draws bar and curves, `"lines"` prints a line per epoch, `"none"` nothing; `"auto"` picks.
+        settings: what else to write into the folder's `run.toml`.
+
+    Attributes:
+        history: the rows so far.
+        step: updates done.
+        epochs_done: whole epochs done.
+
+    Raises:
+        ConfigError, DataError, DeviceError, RunFolderError: an argument that cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        data: Any,
+        *,
+        metrics: Mapping[str, Metric] | None = None,
+        folder: str | Path | None = None,
+        saving: Saving = BY_THE_CLOCK,
+        device: str | torch.device = "auto",
+        hooks: Sequence[Hook] = (),
+        log_every: int | None = None,
+        show: Show = "auto",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_parts(model, optimizer, metrics, hooks)
+        check_count("log_every", 1 if log_every is None else log_every)
+        self.device = pick_device(device)
+        moves = device_of(model) != self.device
+        self.model = model.to(self.device)
+        self.optimizer = optimizer
+        if moves and optimizer.state:
+            optimizer.load_state_dict(optimizer.state_dict())  # torch's own way to put each part of it where it belongs
+        self.data = as_data(data).to(self.device)
+        self.metrics = dict(metrics or {})
+        self.recorder = Recorder(self.metrics, self.device)
+        self.history = self.recorder.history
+        self.hooks = tuple(hooks)
+        self.log_every = log_every
+        self.show: Show = show
+        self.step = self.epochs_done = 0
+        self.announcer = Announcer((), 0)
+        self.settings = dict(settings or {})
+        self.seconds = 0.0  # that the epochs took which are done
+        self.registered: dict[str, Any] = {}
+        for number, hook in enumerate(self.hooks, start=1):
+            if is_stateful(hook):
+                self.register(f"hook {number}", hook)
+        self.generators: list[torch.Generator] = []  # that the data's order is drawn from, beside the global ones
+        self.keeper = None if folder is None else Keeper(self, folder, saving)
+
+    def register(self, name: str, thing: Any) -> None:
+        """Let a checkpoint hold the state of something else that changes in training, such as a schedule.
+
+        Args:
+            name: what it is called in the checkpoint; the same in every process that continues the run.
+            thing: a torch generator, or what has `state_dict` and `load_state_dict`. Without these its attributes are
+                kept: numbers, texts, tensors, and lists and dictionaries of them.
+
+        Raises:
+            ConfigError: something else bears the name.
+        """
+        if name in self.registered:
+            raise ConfigError(f"{name!r} is registered already: choose another name")
+        self.registered[name] = thing
+
+    def epochs(self, epochs: int) -> Iterator[Epoch]:
+        """Yield the epochs that are still to do, until `epochs` are done in all; restores, saves, draws and logs.
+
+        Leaving the loop early, by `break` or by an error, keeps what was done: the epoch's row so far, the weights.
+
+        Raises:
+            ConfigError: `epochs` is below 1.
+            NonFiniteError: the loss became NaN or infinite.
+            RunFolderError: the folder holds another run, is in use, or cannot be written.
+            KeyboardInterrupt, SystemExit: a signal asked for the end; a run in a folder has been saved.
+        """
+        check_count("epochs", epochs)
+        speed = {
+            "threads": torch.get_num_threads(),
+            "keeps_freed_memory": keep_freed_memory(self.device),
+            "channels_last": is_channels_last(self.model),
+        }
+        with nullcontext() if self.keeper is None else self.keeper.open(speed, epochs) as folder:
+            if epochs <= self.epochs_done and folder is None:
+                warnings.warn(
+                    f"all {epochs} epochs are done: ask for more than {self.epochs_done}", FourstepWarning, stacklevel=2
+                )
+            if not self.model.training:  # left in evaluation mode; modules frozen in a training model stay as they are
+                self.model.train()
+            yield from self._epochs(epochs, folder)
+
+    def _epochs(self, epochs: int, folder: RunFolder | None) -> Iterator[Epoch]:
+        keep = () if folder is None else (folder.append_row,)
+        shown = open_display(self.show, self.history)
+        self.announcer = Announcer((*keep, *shown, *self.hooks), epochs, self.seconds)
+        resumed = None if self.keeper is None else self.keeper.resumed
+        epoch = resumed or Epoch(self, self.epochs_done)
+        if self.keeper is not None:
+            self.announcer.stop = self.keeper.was_stopped
+        try:
+            self.announcer.tell("start", epoch.position)
+            while self.epochs_done < epochs and not self.stopped:
+                epoch = self._next_epoch()
+                yield epoch
+                epoch.close()
+                if self.keeper is not None:
+                    self.keeper.after_epoch(is_last=self.epochs_done == epochs or self.stopped is not None)
+        finally:  # also when the loop was left by `break` or by an error
+            with ExitStack() as last:  # in reverse, each also when the one before it failed
+                last.callback(self._keep, folder)
+                last.callback(lambda: self.announcer.tell("end", epoch.position))
+                last.callback(epoch.leave)
+            self.seconds = self.announcer.seconds
+
+    def _next_epoch(self) -> Epoch:
+        if self.keeper is not None and self.keeper.resumed is not None:
+            resumed, self.keeper.resumed = self.keeper.resumed, None
+            return resumed
+        return Epoch(self, self.epochs_done + 1)
+
+    def _keep(self, folder: RunFolder | None) -> None:
+        """Write the final weights and curves; a run that came to no step and no row leaves no folder behind."""
+        if folder is None:
+            return
+        if self.step == 0 and not self.history.rows:
+            folder.discard()
+        else:
+            folder.finish(self.history, None if self.recorder.failed else self.model)
+
+    def load_best(self) -> float:
+        """Put the best epoch's weights into the model; which one that is, `Saving(best=...)` says.
+
+        Returns:
+            Its number.
+
+        Raises:
+            ConfigError: the run has no folder, or was not asked for a best.
+            RunFolderError: its checkpoint is damaged or gone.
+        """
+        if self.keeper is None:
+            raise ConfigError("load_best needs a run with a folder, and saving=fourstep.Saving(best='lowest val/loss')")
+        return self.keeper.load_best()
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why a hook ended the run early; None where none did."""
+        return self.announcer.stop
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the curves into a file; its ending (`.svg`, `.png`, `.pdf`) says how."""
+        save_curves(self.history, path)

@@ -1,0 +1,95 @@
+"""What `run.toml` says of a run: what was set, on what it was trained, where; and whether two of them say the same."""
+
+import platform
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from fourstep.data.batches import Batches
+from fourstep.data.dataset import Data, num_batches
+from fourstep.data.loader import LoaderBatches
+
+IDENTITY = ("settings", "data", "model", "optimizer")  # the tables that make a run what it is
+EPOCHS = "epochs"  # a setting that may change: a run can be made longer
+
+
+def describe(
+    model: nn.Module, optimizer: Optimizer, data: Data, where: torch.device, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `run.toml` holds."""
+    packages = ("fourstep", "torch", "numpy")
+    return {
+        "settings": to_toml(settings),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "machine": {"platform": platform.platform(), "device": str(where), **_describe_device(where)},
+        "model": {
+            "kind": type(model).__name__,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        },
+        "optimizer": {
+            "kind": type(optimizer).__name__,
+            **{f"group{index}": _plain_values(group) for index, group in enumerate(optimizer.param_groups)},
+        },
+        "data": {
+            "name": data.name,
+            "classes": list(data.classes),
+            **{name: _describe_split(split) for name, split in data.splits().items()},
+        },
+    }
+
+
+def _plain_values(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an optimizer's group that a text can hold."""
+    kept = (bool, int, float, str, tuple)
+    return {name: to_toml(value) for name, value in group.items() if isinstance(value, kept)}
+
+
+def _describe_device(where: torch.device) -> dict[str, str]:
+    return {"device_name": torch.cuda.get_device_name(where)} if where.type == "cuda" else {}
+
+
+def _describe_split(split: Iterable[Any]) -> dict[str, Any]:
+    """How much there is of a split, and for `Batches` a fingerprint of every byte."""
+    if isinstance(split, Batches):
+        sizes = {"samples": split.num_items, "batches": len(split), "batch_size": split.batch_size}
+        order = {} if split.seed is None else {"seed": split.seed}
+        return {**sizes, **order, "fingerprint": split.fingerprint()}
+    split = split.loader if isinstance(split, LoaderBatches) else split
+    batches = num_batches(split)
+    return {"kind": type(split).__name__} if batches is None else {"kind": type(split).__name__, "batches": batches}
+
+
+def to_toml(value: Any) -> Any:
+    """The value as TOML can hold it: tables without `None`, lists, numbers, truth values; all else as text.
+
+    >>> to_toml({"lr": 0.1, "folder": Path("runs/a"), "device": None, "sizes": (1, 2)})
+    {'lr': 0.1, 'folder': 'runs/a', 'sizes': [1, 2]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): to_toml(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [to_toml(item) for item in value]
+    return value if isinstance(value, bool | int | float | str) else re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What makes two runs different ones, each as `settings.lr 0.1, now 0.2`; `epochs` may differ."""
+    return [line for name in IDENTITY for line in _differ(name, before.get(name, {}), to_toml(now[name]))]
+
+
+def _differ(name: str, before: Any, now: Any) -> Iterator[str]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys([*before, *now]):
+            if key != EPOCHS:
+                yield from _differ(f"{name}.{key}", before.get(key), now.get(key))
+    elif before != now:
+        yield f"{name} {_short(before)}, now {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    return "not there" if value is None else str(value)[:60]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from fourstep.data.batches import Seekable
 from fourstep.data.dataset import num_batches, start_pass
 from fourstep.errors import ConfigError, DataError, check_count
 from fourstep.evaluation import evaluate
@@ -153,7 +154,10 @@ class Epoch:
             raise ConfigError(f"there is no {split!r} split: the data has {', '.join(splits)}")
         if name not in splits:
             return {}
-        measured = evaluate(self.run.model, splits[name], loss_fn, metrics=self.run.metrics)
+        source = splits[name]
+        if isinstance(source, Seekable):  # in the same order when the run is started again
+            source.seek(self.number - 1)
+        measured = evaluate(self.run.model, source, loss_fn, metrics=self.run.metrics)
         self.run.recorder.results |= {f"{name}/{metric}": value for metric, value in measured.items()}
         return measured
 

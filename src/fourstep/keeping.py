@@ -12,14 +12,15 @@ import torch
 
 from fourstep.data.loader import LoaderBatches, can_seek
 from fourstep.epoch import Epoch
-from fourstep.errors import ConfigError, FourstepWarning, RunFolderError
+from fourstep.errors import ConfigError, FourstepError, FourstepWarning, RunFolderError
 from fourstep.events import Stop
 from fourstep.runs.checkpoint import load_checkpoint, load_latest, prune_checkpoints, save_checkpoint
 from fourstep.runs.folder import RunFolder
 from fourstep.runs.lock import RunLock
 from fourstep.runs.manifest import Checkpoint, list_checkpoints
+from fourstep.runs.packing import pack
 from fourstep.runs.saving import Best, Saving
-from fourstep.runs.settings import describe, differences
+from fourstep.runs.settings import SURROUNDINGS, describe, differences
 from fourstep.runs.signals import Signals
 from fourstep.runs.weights import check_fit
 from fourstep.seed import generator_states, set_generator_states
@@ -79,7 +80,11 @@ class Keeper:
         lock = RunLock(self.folder.path)
         try:
             if not self._is_opened:
-                self._begin_or_resume(self.folder, speed)
+                try:
+                    self._begin_or_resume(self.folder, speed)
+                except FourstepError:
+                    self.folder.leave()
+                    raise
                 self._is_opened = True
             self._say_where(epochs)
             self._saved_at = perf_counter()
@@ -91,6 +96,8 @@ class Keeper:
 
     def _begin_or_resume(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
         run = self.run
+        for name, thing in run.registered.items():
+            pack(read_state(thing), name)  # refused now, not when it is to be saved
         tables = {**describe(run.model, run.optimizer, run.data, run.device, run.settings), "speed": dict(speed)}
         before = folder.read_settings()
         if before is not None:
@@ -104,6 +111,9 @@ class Keeper:
             checkpoint = load_latest(folder.checkpoints)
             if checkpoint is not None:
                 self._restore(folder, *checkpoint)
+                around = differences(before, tables, SURROUNDINGS)
+                if around and run.show != "none":
+                    say(f"results may differ in rounding from a run that was never stopped: {'; '.join(around)}")
                 if before["settings"] != tables["settings"]:  # more epochs, or fewer
                     folder.write_settings({**before, "settings": tables["settings"]})
                 return

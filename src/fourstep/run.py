@@ -4,6 +4,7 @@ Nothing here touches the four steps. What a run is given (data, metrics, hooks, 
 that the loop you write yourself has all of it.
 """
 
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -18,7 +19,7 @@ from fourstep.checks import check_parts
 from fourstep.data.dataset import as_data
 from fourstep.device import pick_device
 from fourstep.epoch import Epoch
-from fourstep.errors import ConfigError, FourstepWarning, check_count
+from fourstep.errors import ConfigError, FourstepWarning, RunFolderError, check_count
 from fourstep.evaluation import device_of
 from fourstep.events import Announcer, Hook, Stop
 from fourstep.keeping import Keeper
@@ -174,8 +175,14 @@ class Run:
             return
         if self.step == 0 and not self.history.rows:
             folder.discard()
-        else:
+            return
+        ended_by = sys.exception()
+        try:
             folder.finish(self.history, None if self.recorder.failed else self.model)
+        except RunFolderError as error:
+            if ended_by is None or isinstance(ended_by, GeneratorExit):
+                raise
+            warnings.warn(str(error), FourstepWarning, stacklevel=2)  # what ended the run is the thing to see
 
     def load_best(self) -> float:
         """Put the best epoch's weights into the model; which one that is, `Saving(best=...)` says.

@@ -205,7 +205,7 @@ def test_a_folder_with_one_s_own_files_by_the_same_names_is_refused(tmp_path: Pa
     with pytest.raises(fs.RunFolderError, match=r"already holds a model\.safetensors: choose another folder"):
         trained(tmp_path)
 
-    assert names(tmp_path) == ["model.safetensors", "run.lock"]
+    assert names(tmp_path) == ["model.safetensors"]
 
 
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ and only indices are left out, no sample is loaded for it. What a sample draws a
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -90,26 +91,23 @@ class _FromBatch:
     def __init__(self, batches: Any) -> None:
         self.epoch = self.batch = 0
         self._batches = batches
-        self._begun: Iterator[Any] | None = None
+        self._order: list[Any] | None = None
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def begin(self) -> None:
-        """Draw the order, where that has not happened yet."""
-        if self._begun is None:
-            self._begun = iter(self._batches)
-            for _ in range(self.batch):
-                next(self._begun)
+    def begin(self) -> list[Any]:
+        """Draw the order, all of it at once, where that has not happened yet; a sampler may draw again on its way."""
+        if self._order is None:
+            self._order = list(islice(self._batches, len(self._batches)))
+        return self._order
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        self._begun = None
-        return self._indices(self.epoch)
+        self._order = None
+        return self._indices(self.epoch, self.batch)
 
-    def _indices(self, epoch: int) -> Iterator[list[tuple[int, int]]]:
-        self.begin()
-        assert self._begun is not None  # noqa: S101 - our own bug
-        for indices in self._begun:
+    def _indices(self, epoch: int, batch: int) -> Iterator[list[tuple[int, int]]]:
+        for indices in self.begin()[batch:]:
             yield [(epoch, index) for index in indices]
 
 
@@ -165,10 +163,14 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def can_seek(loader: Any) -> TypeGuard[DataLoader[Any]]:
-    """Can this source be made to begin at any of its batches, exactly?"""
+    """Can this source be made to begin at any of its batches?"""
     return (
         type(loader) is DataLoader
         and not isinstance(loader.dataset, IterableDataset)
-        and type(loader.batch_sampler) is BatchSampler
-        and type(loader.batch_sampler.sampler) in _REPEATABLE
+        and hasattr(loader.batch_sampler, "__len__")
     )
+
+
+def is_exact(loader: DataLoader[Any]) -> bool:
+    """Is its order known to be drawn from the generators alone? A sampler of one's own may have more of a state."""
+    return type(loader.batch_sampler) is BatchSampler and type(loader.batch_sampler.sampler) in _REPEATABLE

@@ -78,9 +78,9 @@ class RunFolder:
         Raises:
             RunFolderError: the folder cannot be written.
         """
+        self.write_settings(tables)  # first: with it the folder is a run's
         with _writing(self.path):
             (self.path / ROWS).write_bytes(b"")
-        self.write_settings(tables)
 
     def write_settings(self, tables: Mapping[str, Any]) -> None:
         """Write `run.toml`, in place of what is there.
@@ -156,9 +156,16 @@ class RunFolder:
     def discard(self) -> None:
         """Remove what `begin` made, of a run that came to nothing; what else is in the folder stays."""
         self.close()
-        for name in (SETTINGS, ROWS, LOCK):
+        for name in (SETTINGS, ROWS):
             (self.path / name).unlink(missing_ok=True)
-        with suppress(OSError):  # not empty
+        self.leave()
+
+    def leave(self) -> None:
+        """Remove the folder where it holds no run and nothing else; its lock, which must be held, goes with it."""
+        if (self.path / SETTINGS).exists():
+            return
+        with suppress(OSError):  # not empty, or not to be written
+            (self.path / LOCK).unlink()
             self.path.rmdir()
 
 

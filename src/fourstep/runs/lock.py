@@ -32,7 +32,26 @@ class RunLock:
         self._file: IO[str] | None = None
         if self._key in _held:
             raise RunFolderError(f"{folder} is in use by another run of this process: choose another folder")
-        path = folder / LOCK
+        file = _locked(folder)
+        with suppress(OSError):  # the lock holds also where the disk is full
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+        self._file = file
+        _held.add(self._key)
+
+    def release(self) -> None:
+        """Give the folder back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            _held.discard(self._key)
+
+
+def _locked(folder: Path) -> IO[str]:
+    """The lock's file, locked by this process."""
+    path = folder / LOCK
+    while True:
         try:
             file = path.open("a+", encoding="utf-8")
         except OSError as error:
@@ -47,19 +66,10 @@ class RunLock:
             raise RunFolderError(
                 f"{folder} is in use by {holder}: wait until it is done, stop it, or choose another folder"
             ) from error
-        with suppress(OSError):  # the lock holds also where the disk is full
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-        self._file = file
-        _held.add(self._key)
-
-    def release(self) -> None:
-        """Give the folder back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-            _held.discard(self._key)
+        with suppress(OSError):
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        file.close()  # its last holder took it away between the two calls
 
 
 def _holder(file: IO[str]) -> str:

@@ -2,7 +2,7 @@
 
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,7 @@ from fourstep.data.dataset import Data, num_batches
 from fourstep.data.loader import LoaderBatches
 
 IDENTITY = ("settings", "data", "model", "optimizer")  # the tables that make a run what it is
+SURROUNDINGS = ("versions", "machine", "speed")  # those by which numbers may round another way
 EPOCHS = "epochs"  # a setting that may change: a run can be made longer
 
 
@@ -77,9 +78,9 @@ def to_toml(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What makes two runs different ones, each as `settings.lr 0.1, now 0.2`; `epochs` may differ."""
-    return [line for name in IDENTITY for line in _differ(name, before.get(name, {}), to_toml(now[name]))]
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], tables: Sequence[str] = IDENTITY) -> list[str]:
+    """In what two descriptions differ, each as `settings.lr 0.1, now 0.2`; `epochs` may differ."""
+    return [line for name in tables for line in _differ(name, before.get(name, {}), to_toml(now[name]))]
 
 
 def _differ(name: str, before: Any, now: Any) -> Iterator[str]:

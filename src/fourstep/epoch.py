@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +39,16 @@ class Epoch:
         self._is_passed = False  # all its batches were taken
         self._is_cut = False  # it ends before its last batch: a hook stopped it, or the run's loop was left
         self._is_closed = False
+        self._group: Sequence[Batch] = ()
+        self._observed = 0  # of the group
         self._saved: Mapping[str, Any] | None = None  # where to go on, of an epoch that was interrupted
         self._pass_start: Mapping[str, Any] | None = None  # where the generators stood, of which the order may be drawn
         run.recorder.start_epoch()
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(itemgetter(0), self.micro_batches(1))
+        with self.run.guard.watching():
+            for group in self.micro_batches(1):
+                yield group[0]
 
     def micro_batches(self, size: int) -> Iterator[Sequence[Batch]]:
         """Yield the batches in groups of `size`, one group per update; the last group may be shorter.
@@ -59,7 +62,9 @@ class Epoch:
         run, announcer = self.run, self.run.announcer
         self._num_batches = num_batches(run.data.train)
         for group in self._groups(size):
+            self._group, self._observed = group, 0
             yield group
+            self._group = ()
             run.step += 1
             self._batches += len(group)
             for _, targets in group:
@@ -133,7 +138,34 @@ class Epoch:
         Raises:
             ShapeError: outputs and targets do not belong together.
         """
-        self.run.recorder.record(loss, outputs, targets, items)
+        if not self.run.guard.has_skipped():
+            self.run.recorder.record(loss, outputs, targets, items)
+
+    def observe(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
+        """`record` before the update, which does not happen where loss or gradients are not finite: for `train_step`.
+
+        Raises:
+            NonFiniteError: they are not, and the run is to stop then.
+            ShapeError: as for `record`.
+        """
+        if self.run.guard.passes(loss):
+            self.run.recorder.record(loss, outputs, targets, items)
+        self._observed += 1
+
+    @property
+    def batch(self) -> Batch | None:
+        """What is being trained on; None between two batches."""
+        return self._group[self._observed] if self._observed < len(self._group) else None
+
+    @property
+    def batch_number(self) -> int:
+        """Of the batch that is being trained on, from 1."""
+        return self._batches + self._observed + 1
+
+    def indices(self) -> list[int] | None:
+        """Which samples are in the batch; None where the data cannot say."""
+        source: Any = self.run.data.train
+        return source.indices(self.number - 1, self.batch_number - 1) if hasattr(source, "indices") else None
 
     def evaluate(self, loss_fn: LossFn | None = None, split: str | None = None) -> dict[str, float]:
         """Measure the model over a split; its modules' modes are restored.

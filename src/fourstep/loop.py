@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from fourstep.checks import check_step_parts, describe_step
 from fourstep.events import Hook
+from fourstep.guard import NonFinite
 from fourstep.losses import LossFn
 from fourstep.metrics import Metric
 from fourstep.run import Run
@@ -37,6 +38,7 @@ def fit(
     hooks: Sequence[Hook] = (),
     log_every: int | None = None,
     show: Show = "auto",
+    non_finite: NonFinite = "stop",
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
     """Train a model. These few lines are the whole of it: copy them out and change them.
@@ -58,6 +60,7 @@ def fit(
         hooks: who is told.
         log_every: updates between rows of running numbers.
         show: what is seen meanwhile.
+        non_finite: what to do before a loss or gradient that is NaN or infinite changes the weights.
         settings: what else is written down.
 
     Returns:
@@ -70,7 +73,7 @@ def fit(
     settings = {**(settings or {}), "fit": describe_step(loss_fn, step, accumulate, max_grad_norm, amp)}
     run = Run(
         model, optimizer, data, metrics=metrics, folder=folder, saving=saving, device=device, hooks=hooks,
-        log_every=log_every, show=show, settings=settings,
+        log_every=log_every, show=show, non_finite=non_finite, settings=settings,
     )  # fmt: skip
     if amp.scaler is not None:
         run.register("amp", amp.scaler)
@@ -78,6 +81,7 @@ def fit(
         loss_fn.to(run.device)  # class weights
     for epoch in run.epochs(epochs):
         for micro_batches in epoch.micro_batches(accumulate):
-            step(model, loss_fn, optimizer, micro_batches, amp=amp, max_grad_norm=max_grad_norm, observe=epoch.record)
+            observe = epoch.observe if amp.scaler is None else epoch.record  # a scaler leaves such updates out itself
+            step(model, loss_fn, optimizer, micro_batches, amp=amp, max_grad_norm=max_grad_norm, observe=observe)
         epoch.evaluate(loss_fn)
     return run

@@ -22,6 +22,7 @@ from fourstep.epoch import Epoch
 from fourstep.errors import ConfigError, FourstepWarning, RunFolderError, check_count
 from fourstep.evaluation import device_of
 from fourstep.events import Announcer, Hook, Stop
+from fourstep.guard import Guard, NonFinite
 from fourstep.keeping import Keeper
 from fourstep.metrics import Metric
 from fourstep.recording import Recorder
@@ -47,6 +48,8 @@ class Run:
         hooks: functions of an `Event` that may answer `Stop`.
         log_every: add a row of running numbers every so many updates; None adds one at the end of each epoch alone.
         show: `"terminal"` draws bar and curves, `"lines"` prints a line per epoch, `"none"` nothing; `"auto"` picks.
+        non_finite: what to do, on a CPU, before a loss or gradient that is not finite changes the weights: `"stop"`
+            raises and keeps the batch in the folder; `"skip"` leaves the update out and goes on, up to three in a row.
         settings: what else to write into the folder's `run.toml`.
 
     Attributes:
@@ -71,16 +74,13 @@ class Run:
         hooks: Sequence[Hook] = (),
         log_every: int | None = None,
         show: Show = "auto",
+        non_finite: NonFinite = "stop",
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         check_parts(model, optimizer, metrics, hooks)
         check_count("log_every", 1 if log_every is None else log_every)
         self.device = pick_device(device)
-        moves = device_of(model) != self.device
-        self.model = model.to(self.device)
-        self.optimizer = optimizer
-        if moves and optimizer.state:
-            optimizer.load_state_dict(optimizer.state_dict())  # torch's own way to put each part of it where it belongs
+        self.model, self.optimizer = moved(model, optimizer, self.device)
         self.data = as_data(data).to(self.device)
         self.metrics = dict(metrics or {})
         self.recorder = Recorder(self.metrics, self.device)
@@ -96,6 +96,8 @@ class Run:
         for number, hook in enumerate(self.hooks, start=1):
             if is_stateful(hook):
                 self.register(f"hook {number}", hook)
+        self.guard = Guard(self, non_finite)
+        self.epoch: Epoch | None = None  # the running one
         self.generators: list[torch.Generator] = []  # that the data's order is drawn from, beside the global ones
         self.keeper = None if folder is None else Keeper(self, folder, saving)
 
@@ -151,7 +153,7 @@ class Run:
         try:
             self.announcer.tell("start", epoch.position)
             while self.epochs_done < epochs and not self.stopped:
-                epoch = self._next_epoch()
+                self.epoch = epoch = self._next_epoch()
                 yield epoch
                 epoch.close()
                 if self.keeper is not None:
@@ -206,3 +208,12 @@ class Run:
     def plot(self, path: str | Path) -> None:
         """Draw the curves into a file; its ending (`.svg`, `.png`, `.pdf`) says how."""
         save_curves(self.history, path)
+
+
+def moved(model: nn.Module, optimizer: Optimizer, device: torch.device) -> tuple[nn.Module, Optimizer]:
+    """The two on a device, each part of the optimizer's state where it belongs."""
+    moves = device_of(model) != device
+    model = model.to(device)
+    if moves and optimizer.state:
+        optimizer.load_state_dict(optimizer.state_dict())  # torch's own way
+    return model, optimizer

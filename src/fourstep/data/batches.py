@@ -143,6 +143,14 @@ class Batches:
         batch_bytes = self.inputs[: self.batch_size].nbytes + self.targets[: self.batch_size].nbytes
         return min(MOST_AT_ONCE, max(1, most_bytes // max(1, batch_bytes)))
 
+    def indices(self, epoch: int, batch: int) -> list[int] | None:
+        """Which samples are in a batch, both from 0; None where the order is not a function of the epoch alone."""
+        if self.seed is None and self.order is not in_order:
+            return None
+        indices = self.order(epoch)
+        first, last = batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.inputs))
+        return list(range(first, last)) if indices is None else indices[first:last].tolist()
+
     def to(self, device: torch.device) -> "Batches":
         """The same batches with the whole tensors on `device`, so that no batch is copied; itself if they are there."""
         if self.inputs.device == device:

@@ -70,6 +70,10 @@ class LoaderBatches:
         """Let the next pass be that of `epoch` (from 0), beginning with its batch number `batch` (from 0)."""
         self._sampler.epoch, self._sampler.batch = epoch, batch
 
+    def indices(self, epoch: int, batch: int) -> list[int]:  # noqa: ARG002 - as `Batches` has it
+        """Which samples are in a batch of the running pass, from 0."""
+        return list(self._sampler.begin()[batch])
+
     def state_dict(self) -> dict[str, Any]:
         """What the samples draw from; where the pass is, is said by `seek`."""
         return {"seed": self._dataset.seed}

@@ -1,0 +1,201 @@
+"""What is not finite never reaches the weights."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import fourstep as fs
+from fourstep.guard import gradients_are_finite
+from fourstep.runs.checkpoint import load_latest
+
+SAMPLES, BATCH = 60, 10
+
+
+def samples(*bad: int) -> tuple[Tensor, Tensor]:
+    """60 points in three classes; the `bad` ones hold NaN."""
+    generator = torch.Generator().manual_seed(5)
+    inputs = torch.randn(SAMPLES, 4, generator=generator)
+    inputs[list(bad), 1] = math.nan
+    return inputs, torch.randint(3, (SAMPLES,), generator=generator)
+
+
+def by_fit(model: nn.Module, data: Any, loss_fn: Any = None, **settings: Any) -> fs.Run:
+    """Train for two epochs by `fit`."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    return fs.fit(model, data, loss_fn or nn.CrossEntropyLoss(), optimizer, epochs=2, show="none", **settings)
+
+
+def by_hand(model: nn.Module, data: Any, loss_fn: Any = None, **settings: Any) -> fs.Run:
+    """Train for two epochs by a loop over `Run`."""
+    loss_fn = loss_fn or nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    run = fs.Run(model, optimizer, data, show="none", **settings)
+    for epoch in run.epochs(2):
+        for inputs, targets in epoch:
+            outputs = model(inputs)
+            loss = loss_fn(outputs, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            epoch.record(loss, outputs, targets)
+    return run
+
+
+WAYS = pytest.mark.parametrize("train", [by_fit, by_hand], ids=["fit", "loop by hand"])
+
+
+def make_model() -> nn.Module:
+    """Always the same weights."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+
+
+def expected(inputs: Tensor, targets: Tensor, updates: list[int]) -> nn.Module:
+    """The model after the updates with these batches alone, in plain torch."""
+    model = make_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for batch in updates:
+        rows = slice(batch * BATCH, (batch + 1) * BATCH)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs[rows]), targets[rows]).backward()
+        optimizer.step()
+    return model
+
+
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    """Bit for bit."""
+    return all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+
+
+@WAYS
+def test_a_bad_sample_stops_before_the_update(train: Callable[..., fs.Run], tmp_path: Path) -> None:
+    """It is named by its index, the weights are those before it, and the batch is kept for whoever looks for it."""
+    inputs, targets = samples(34, 37)
+    model = make_model()
+    data = fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False)
+    with pytest.raises(
+        fs.NonFiniteError,
+        match=r"^the (training loss|gradients) became NaN or infinite in batch 4 of epoch 1 with lr 0\.1: the inputs of "
+        r"samples 34, 37 hold NaN or infinity: clean or leave out these\. No update was made, and the batch is in .*/failed/step-00000003$",
+    ) as caught:
+        train(model, data, folder=tmp_path / "run")
+
+    assert "\n" not in str(caught.value)
+    assert equal(model, expected(inputs, targets, [0, 1, 2]))
+    found = load_latest(tmp_path / "run" / "failed")
+    assert found is not None
+    assert torch.equal(found[1]["batch"]["inputs"].nan_to_num(9), inputs[30:40].nan_to_num(9))
+    assert torch.equal(found[1]["batch"]["targets"], targets[30:40])
+    assert found[1]["batch"]["indices"] == list(range(30, 40))
+    assert equal(model, make_loaded(found[1]["model"]))
+
+
+def make_loaded(state: dict[str, Tensor]) -> nn.Module:
+    """A model with these weights."""
+    model = make_model()
+    model.load_state_dict(state)
+    return model
+
+
+@WAYS
+@pytest.mark.parametrize("kind", ["batches", "loader"])
+def test_a_shuffled_sample_is_named_by_its_own_number(train: Callable[..., fs.Run], kind: str, tmp_path: Path) -> None:
+    """Not by its place in the batch."""
+    inputs, targets = samples(17)
+    sources: dict[str, Any] = {
+        "batches": fs.Batches(inputs, targets, batch_size=BATCH),
+        "loader": DataLoader(TensorDataset(inputs, targets), BATCH, shuffle=True),
+    }
+    with pytest.raises(fs.NonFiniteError, match="the inputs of sample 17 hold NaN"):
+        train(make_model(), sources[kind], folder=tmp_path / "run")
+
+
+@WAYS
+def test_skipping_is_as_if_the_batch_were_not_there(train: Callable[..., fs.Run]) -> None:
+    """For the weights, the optimizer's memory and the numbers; and it is counted."""
+    inputs, targets = samples(34)
+    model = make_model()
+    data = fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False)
+    run = train(model, data, non_finite="skip", metrics={"accuracy": fs.accuracy})
+
+    assert run.guard.skipped == 2
+    assert equal(model, expected(inputs, targets, [0, 1, 2, 4, 5] * 2))
+    assert all(math.isfinite(row["train/loss"]) for row in run.history)
+
+
+@WAYS
+def test_skipping_ends_where_nothing_else_is_left(train: Callable[..., fs.Run]) -> None:
+    """Three in a row may pass, the fourth stops: something else is wrong."""
+    inputs, targets = samples(*range(10, 60))
+    model = make_model()
+    with pytest.raises(fs.NonFiniteError, match=r"in batch 5 of epoch 1 .* hold NaN or infinity.*No update was made$"):
+        train(model, fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False), non_finite="skip")
+
+    assert equal(model, expected(inputs, targets, [0]))
+
+
+class Root(nn.Module):
+    """A root, whose slope at 0 is infinite while its value is not."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The root of every value's size."""
+        return inputs.abs().sqrt()
+
+
+@WAYS
+def test_a_gradient_that_is_not_finite_is_named_though_the_loss_is(train: Callable[..., fs.Run]) -> None:
+    """By the parameter nearest to where it began."""
+    inputs, targets = samples()
+    model = nn.Sequential(nn.Linear(4, 8, bias=False), Root(), nn.Linear(8, 3))
+    nn.init.zeros_(model[0].weight)  # type: ignore[arg-type] # a Linear
+    before = [parameter.clone() for parameter in model.parameters()]
+    with pytest.raises(
+        fs.NonFiniteError, match=r"first in the gradient of '0\.weight': use a smaller lr, or look for a root"
+    ):
+        train(model, fs.Batches(inputs, targets, batch_size=BATCH))
+
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+class Overflow(nn.Module):
+    """A layer that multiplies what it is given beyond what float32 holds."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Infinity, or NaN."""
+        return inputs * 1e30 * 1e30
+
+
+@WAYS
+def test_the_first_module_that_is_not_finite_is_named(train: Callable[..., fs.Run]) -> None:
+    """Of several: the first, and what it is."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.Tanh(), Overflow()), nn.LayerNorm(8), nn.Linear(8, 3))
+    with pytest.raises(
+        fs.NonFiniteError, match=r"first in the output of '1\.1' \(Overflow\): use a smaller lr, clip the"
+    ):
+        train(model, fs.Batches(*samples(), batch_size=BATCH))
+
+
+def test_large_gradients_are_no_bad_ones() -> None:
+    """A sum of finite numbers may overflow; and what has no gradient is passed over."""
+    weights = [nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(2))]
+    optimizer = torch.optim.SGD(weights, lr=0.1)
+    weights[0].grad = torch.full((4,), 3e38)
+    weights[1].grad = torch.zeros(1)
+    assert gradients_are_finite(optimizer)
+    weights[2].grad = torch.tensor([0.0, math.inf])
+    assert not gradients_are_finite(optimizer)
+    weights[2].grad = torch.tensor([-math.inf, math.inf])
+    assert not gradients_are_finite(optimizer)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_an_unknown_policy_is_named() -> None:
+    """With those that there are."""
+    with pytest.raises(fs.UnknownNameError, match="unknown policy for what is not finite 'skp': did you mean 'skip'"):
+        by_fit(make_model(), fs.Batches(*samples(), batch_size=BATCH), non_finite="skp")

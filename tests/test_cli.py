@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import tomllib
 import warnings
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -259,3 +260,71 @@ def test_weights_are_those_of_the_run(trained: Path) -> None:
     assert saved.keys() == model.state_dict().keys()
     for name, weight in model.state_dict().items():
         assert torch.equal(saved[name], weight)
+
+
+def test_an_interrupted_run_goes_on_by_one_command(trained: Path, tmp_path: Path) -> None:
+    """To the end of a run that was not interrupted; verified, replayed and made longer on the way."""
+    assert fourstep(tmp_path, "train", "mlp", "--epochs", "2", "--run", "a").returncode == 0
+    refused = fourstep(tmp_path, "train", "mlp", "--epochs", "3", "--lr", "0.1", "--run", "a")
+    assert refused.stderr.startswith("fourstep: a holds another run: settings.recipe.lr 0.005, now 0.1; ")
+    longer = fourstep(tmp_path, "resume", "a", "--epochs", "3")
+    assert (longer.returncode, longer.stderr) == (0, "fourstep: continued at step 46 of a, 2 of 3 epochs done\n")
+    assert (tmp_path / "a/model.safetensors").read_bytes() == (trained / "runs/mlp/model.safetensors").read_bytes()
+    assert fourstep(tmp_path, "resume", "a").stderr.startswith(
+        "fourstep: finished at step 69 of a, 3 of 3 epochs done."
+    )
+    verified = fourstep(tmp_path, "verify", "a", "--replay")
+    assert verified.returncode == 0
+    assert "a/checkpoints/step-00000069: sound, step 69, " in verified.stdout
+    assert "23 steps from step-00000046 on, done again: equal to step-00000069 in every bit" in verified.stdout
+
+
+def test_what_verify_finds_is_an_error(trained: Path, tmp_path: Path) -> None:
+    """Damage is named, and so is a run with nothing to verify or replay, or nothing to continue."""
+    shutil.copytree(trained / "runs" / "mlp", tmp_path / "run")
+    alone = fourstep(tmp_path, "verify", "run", "--replay")
+    assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
+    assert "run has no two checkpoints of different steps: expected one to begin at" in alone.stderr
+    weights = next((tmp_path / "run" / "checkpoints").glob("*/model.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    damaged = fourstep(tmp_path, "verify", "run")
+    assert damaged.returncode == 2
+    assert "model.safetensors is damaged: its SHA-256 differs. A run continues from the latest sound" in damaged.stderr
+    resumed = fourstep(tmp_path, "resume", "run")
+    assert resumed.returncode == 2
+    assert "No sound checkpoint is left: train again into another folder" in resumed.stderr
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    nothing = fourstep(tmp_path, "verify", "run")
+    assert "run/checkpoints holds no checkpoint: expected a run that was saved at least once" in nothing.stderr
+
+
+SCRIPT = """
+import torch, fourstep as fs
+torch.manual_seed(SEED)
+data = fs.data.from_arrays(*fs.data.synthetic_blobs(200), batch_size=10)
+model = torch.nn.Linear(2, 3)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+fs.fit(model, data, torch.nn.CrossEntropyLoss(), optimizer, epochs=3, folder="run", saving=fs.Saving(every_steps=7))
+"""
+
+
+@pytest.mark.parametrize(
+    ("seed", "ending"),
+    [("0", "equal in every bit: model, optimizer and numbers"), ("hash(object())", "exactly: another model")],
+)
+def test_a_script_s_resuming_can_be_tried(seed: str, ending: str, tmp_path: Path) -> None:
+    """It is really killed; one whose start is another each time is found out."""
+    (tmp_path / "train.py").write_text(SCRIPT.replace("SEED", seed))
+    done = fourstep(tmp_path, "verify-resume", "train.py", "--kills", "1")
+
+    assert ending in done.stdout + done.stderr
+    assert done.returncode == (0 if seed == "0" else 2)
+
+
+def test_a_script_that_fails_or_keeps_nothing_is_named(tmp_path: Path) -> None:
+    """With its last line, or with what it needs."""
+    (tmp_path / "wrong.py").write_text("raise SystemExit('no data here')")
+    (tmp_path / "none.py").write_text("pass")
+
+    assert "wrong.py failed with 1: no data here" in fourstep(tmp_path, "verify-resume", "wrong.py").stderr
+    assert "the run left no checkpoint: give it a folder" in fourstep(tmp_path, "verify-resume", "none.py").stderr

@@ -279,8 +279,43 @@ def test_a_signal_ends_the_step_saves_and_leaves(
     found = load_latest(tmp_path / "run" / "checkpoints")
     assert found is not None
     assert found[0].step == step
-    assert f"stopped at step {step}, and saved: the same command or script" in capfd.readouterr().err
+    assert (
+        f"stopped at step {step}, and saved in {tmp_path / 'run'}: started again, it goes on" in capfd.readouterr().err
+    )
     assert finish(tmp_path / "run") == whole
+
+
+def test_a_signal_does_not_wait_for_a_long_evaluation(tmp_path: Path) -> None:
+    """It is done again as a whole, from the same generators; so is what the loop does after it."""
+
+    class Slow:
+        """Batches of the test split, drawn at random, before the first of which a signal may come."""
+
+        def __init__(self, asks: bool) -> None:  # noqa: FBT001 - of the test alone
+            self.asks = asks
+
+        def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+            inputs, targets = samples()
+            for number, chosen in enumerate(torch.randperm(SAMPLES).split(10)):
+                if self.asks and number == 3:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                assert not (self.asks and number > 4), "the evaluation went on"
+                yield inputs[chosen], targets[chosen]
+
+    def train_slowly(folder: Path, *, asks: bool) -> str:
+        model, optimizer = make_parts()
+        data = fs.Data(train=SOURCES["loader"](), test=Slow(asks))
+        saving = fs.Saving(every_seconds=None)
+        return digest(
+            fs.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=2, folder=folder, saving=saving, show="none")
+        )
+
+    whole = train_slowly(tmp_path / "whole", asks=False)
+    assert in_child(lambda: train_slowly(tmp_path / "run", asks=True)) == 143
+    found = load_latest(tmp_path / "run" / "checkpoints")
+    assert found is not None
+    assert (found[0].step, found[1]["state"]["epoch"]["batches"], found[1]["state"]["epochs_done"]) == (13, 13, 0)
+    assert train_slowly(tmp_path / "run", asks=False) == whole
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:

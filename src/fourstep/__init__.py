@@ -37,6 +37,8 @@ from fourstep.loop import fit as fit
 from fourstep.metrics import accuracy as accuracy
 from fourstep.metrics import top_k as top_k
 from fourstep.run import Run as Run
+from fourstep.runs.foreign import compare_weights as compare_weights
+from fourstep.runs.foreign import load_foreign_weights as load_foreign_weights
 from fourstep.runs.saving import Saving as Saving
 from fourstep.runs.weights import load_weights as load_weights
 from fourstep.seed import seed_everything as seed_everything

@@ -189,6 +189,8 @@ class Epoch:
         source = splits[name]
         if isinstance(source, Seekable):  # in the same order when the run is started again
             source.seek(self.number - 1)
+        if self.run.keeper is not None and self._is_passed:
+            source = self.run.keeper.interruptible(self, source)
         measured = evaluate(self.run.model, source, loss_fn, metrics=self.run.metrics)
         self.run.recorder.results |= {f"{name}/{metric}": value for metric, value in measured.items()}
         return measured

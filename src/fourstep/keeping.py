@@ -1,7 +1,7 @@
 """Keeping a run: its whole state goes into its folder when that is due, and comes back when the run starts again."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from fourstep.data.loader import LoaderBatches, can_seek
 from fourstep.epoch import Epoch
 from fourstep.errors import ConfigError, FourstepError, FourstepWarning, RunFolderError
 from fourstep.events import Stop
-from fourstep.runs.checkpoint import load_checkpoint, load_latest, prune_checkpoints, save_checkpoint
+from fourstep.runs.checkpoint import load_latest, load_step, prune_checkpoints, save_checkpoint
 from fourstep.runs.folder import RunFolder
 from fourstep.runs.lock import RunLock
 from fourstep.runs.manifest import Checkpoint, list_checkpoints
@@ -56,7 +56,6 @@ class Keeper:
         self._signals = Signals()
         self._best: Best | None = None
         self._is_opened = False
-        self._saved_step = 0
         self._saved_at, self._cost = perf_counter(), FIRST_COST
         train = run.data.train
         if can_seek(train):
@@ -137,7 +136,6 @@ class Keeper:
         run.seconds = state["seconds"]
         self.was_stopped = None if state["stopped"] is None else Stop(state["stopped"])
         self._best = None if state["best"] is None else Best(*state["best"])
-        self._saved_step = checkpoint.step
         set_generator_states(state["generators"], run.generators)
         if state["epoch"] is not None:
             self.resumed = Epoch(run, state["epochs_done"] + 1)
@@ -171,6 +169,20 @@ class Keeper:
             self._try_to_save(epoch)
             self.answer_signal()
 
+    def interruptible(self, epoch: Epoch, source: Iterable[Any]) -> Iterator[Any]:
+        """A source's batches for the evaluation after an epoch's last step, which a signal need not wait for.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: as for `after_step`.
+        """
+        before = generator_states(self.run.device, self.run.generators)
+        for batch in source:
+            if self._signals.received is not None:
+                set_generator_states(before, self.run.generators)  # the evaluation is done again as a whole
+                self._try_to_save(epoch)
+                self.answer_signal()
+            yield batch
+
     def after_epoch(self, *, is_last: bool) -> None:
         """Save between two epochs, where that is due; at the last one in any case.
 
@@ -190,10 +202,7 @@ class Keeper:
     def answer_signal(self) -> None:
         """End the process's work where a signal asked for it."""
         if self._signals.received is not None:
-            say(
-                f"stopped at step {self.run.step:,}, and saved: the same command or script with the folder {self.path} "
-                "continues it"
-            )
+            say(f"stopped at step {self.run.step:,}, and saved in {self.path}: started again, it goes on there")
             self._signals.leave(self._signals.received)
 
     def _try_to_save(self, epoch: Epoch | None) -> bool:
@@ -237,8 +246,5 @@ class Keeper:
         """Put the best epoch's weights into the model; see `Run.load_best`."""
         if self._best is None or self.folder is None:
             raise ConfigError("there is no best epoch yet: give the run saving=fourstep.Saving(best='lowest val/loss')")
-        for checkpoint in list_checkpoints(self.folder.checkpoints)[0]:
-            if checkpoint.step == self._best.step:
-                self.run.model.load_state_dict(load_checkpoint(checkpoint)["model"])
-                return self._best.value
-        raise RunFolderError(f"the checkpoint of step {self._best.step} is no longer in {self.folder.checkpoints}")
+        self.run.model.load_state_dict(load_step(self.folder.checkpoints, self._best.step)["model"])
+        return self._best.value

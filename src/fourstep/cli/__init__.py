@@ -17,7 +17,9 @@ from tyro.conf import subcommand
 from fourstep.cli.data import DataCommand
 from fourstep.cli.keep import Resume, Verify
 from fourstep.cli.train import Train
+from fourstep.cli.tryout import VerifyResume
 from fourstep.cli.use import Evaluate, Plot, Predict
+from fourstep.cli.weights import WeightsCommand
 from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
@@ -32,10 +34,12 @@ Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Resume, subcommand("resume")]
     | Annotated[Verify, subcommand("verify")]
+    | Annotated[VerifyResume, subcommand("verify-resume")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Plot, subcommand("plot")]
     | Annotated[DataCommand, subcommand("data")]
+    | Annotated[WeightsCommand, subcommand("weights")]
 )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from fourstep.cli.replay import replay
 from fourstep.cli.train import closing_lines, train_in
 from fourstep.cli.use import RUN_HELP
 from fourstep.errors import RunFolderError
@@ -48,13 +49,19 @@ class Verify:
     """Check every file of a run's checkpoints against the SHA-256 that was written down when it was saved.
 
     fourstep verify runs/lenet
+
+    fourstep verify runs/lenet --replay
     """
 
     run: Positional[Annotated[str, RUN_HELP]]
+    replay: Annotated[bool, arg(help="do the steps between the two latest checkpoints again, and compare the bits")] = (
+        False
+    )
 
     def execute(self) -> None:
         """Print a line per checkpoint."""
-        place = load_run(self.run).path / CHECKPOINTS
+        record = load_run(self.run)
+        place = record.path / CHECKPOINTS
         checkpoints, damaged = list_checkpoints(place)
         if not checkpoints and not damaged:
             raise RunFolderError(f"{place} holds no checkpoint: expected a run that was saved at least once")
@@ -68,3 +75,5 @@ class Verify:
                 print(f"{checkpoint.path}: sound, step {checkpoint.step:,}, {size / 1e6:.1f} MB")
         if damaged:
             raise RunFolderError(f"{'; '.join(damaged)}. A run continues from the latest sound checkpoint")
+        if self.replay:
+            print(replay(record))

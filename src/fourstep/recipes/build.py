@@ -23,6 +23,7 @@ from fourstep.run import Run
 from fourstep.scale.precision import mixed_precision
 from fourstep.seed import seed_everything
 from fourstep.show import Show
+from fourstep.step import StepResult, train_step
 
 TRUE_WEIGHTS, TRUE_BIAS = (2.0, -3.4), 4.2  # the plane that the linear recipe has to find
 
@@ -121,7 +122,14 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
         ) from error
 
 
-def train(recipe: Recipe, *, folder: str | Path | None = None, show: Show = "auto", hooks: Sequence[Hook] = ()) -> Run:
+def train(
+    recipe: Recipe,
+    *,
+    folder: str | Path | None = None,
+    show: Show = "auto",
+    hooks: Sequence[Hook] = (),
+    step: Callable[..., StepResult] = train_step,
+) -> Run:
     """Train a recipe: `fit` with its parts.
 
     Args:
@@ -129,6 +137,7 @@ def train(recipe: Recipe, *, folder: str | Path | None = None, show: Show = "aut
         folder: where to keep the run; None keeps nothing.
         show: as `Run` has it.
         hooks: as `Run` has them.
+        step: as `fit` has it.
 
     Raises:
         FourstepError: what the parts and `fit` raise.
@@ -142,6 +151,7 @@ def train(recipe: Recipe, *, folder: str | Path | None = None, show: Show = "aut
         optimizer,
         epochs=recipe.epochs,
         metrics={"accuracy": accuracy} if data.classes else None,
+        step=step,
         accumulate=recipe.accumulate,
         max_grad_norm=recipe.max_grad_norm or None,
         amp=mixed_precision(recipe.precision, device.type),

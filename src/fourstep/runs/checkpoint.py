@@ -18,6 +18,7 @@ import secrets
 import shutil
 import warnings
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from fourstep.files import reason
 from fourstep.runs.manifest import MANIFEST, Checkpoint, damaged_error, list_checkpoints, read_json, to_manifest
 from fourstep.runs.packing import Tensors, pack, unpack
 
+LARGE = 2**20  # bytes from which a thread pays
 LARGEST_HEADER = 2**24  # bytes; none of ours comes near, and a stranger's must not fill the memory
 
 
@@ -96,8 +98,14 @@ def _write_tensors(path: Path, tensors: Tensors) -> tuple[int, str]:
 def _seal(path: Path) -> tuple[int, str]:
     """Bring a file onto the disk; its size, and the hash of what can be read of it now."""
     with path.open("rb+") as file:
-        os.fsync(file.fileno())
-        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size
+        if size < LARGE:
+            os.fsync(file.fileno())
+            return size, hashlib.file_digest(file, "sha256").hexdigest()
+        with ThreadPoolExecutor(1) as hasher:  # while the disk works
+            digest = hasher.submit(hashlib.file_digest, file, "sha256")
+            os.fsync(file.fileno())
+            return size, digest.result().hexdigest()
 
 
 def _sync(folder: Path) -> None:
@@ -156,6 +164,18 @@ def load_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
             except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
                 raise damaged_error(path, error) from error
     return parts
+
+
+def load_step(place: Path, step: int) -> dict[str, Any]:
+    """The checkpoint of a step, as `load_checkpoint`; the last one, where there are several.
+
+    Raises:
+        RunFolderError: it is gone or damaged.
+    """
+    for checkpoint in list_checkpoints(place)[0]:
+        if checkpoint.step == step:
+            return load_checkpoint(checkpoint)
+    raise RunFolderError(f"{place} holds no sound checkpoint of step {step:,} any more")
 
 
 def load_latest(place: Path) -> tuple[Checkpoint, dict[str, Any]] | None:

@@ -5,6 +5,8 @@ JSON holds all of it but the tensors, for which it holds their names; what JSON 
 of one key that begins with `$`.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -99,6 +101,16 @@ def _order(tensor: Tensor) -> dict[str, list[int]]:
     if tensor.is_contiguous():
         return {}
     return {"order": sorted(range(tensor.dim()), key=tensor.stride().__getitem__, reverse=True)}
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 over every bit of a tree, in hexadecimal; the order of a dictionary's names makes no difference."""
+    packed, tensors = pack(tree, "the state")
+    content = hashlib.sha256(json.dumps(packed, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        content.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return content.hexdigest()
 
 
 def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:

@@ -1,0 +1,78 @@
+"""`fourstep verify --replay`: steps that a run has done are done again, and every bit is compared."""
+
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fourstep.errors import RunFolderError
+from fourstep.recipes import from_settings, train
+from fourstep.runs.checkpoint import load_checkpoint
+from fourstep.runs.folder import CHECKPOINTS, ROWS, SETTINGS
+from fourstep.runs.manifest import Checkpoint, list_checkpoints
+from fourstep.runs.packing import digest
+from fourstep.runs.record import RunRecord
+from fourstep.step import train_step
+
+
+class _Enough(BaseException):
+    """So many steps were done again."""
+
+
+def replay(record: RunRecord) -> str:
+    """Do the steps between a run's two latest checkpoints again, elsewhere, and compare model and optimizer.
+
+    Returns:
+        A line that says how many steps were equal.
+
+    Raises:
+        RunFolderError: there are no two checkpoints, or a bit differs.
+    """
+    if "recipe" not in record.settings:
+        raise RunFolderError(f"{record.path} was trained from Python: `fourstep verify-resume SCRIPT` tries its script")
+    found = list_checkpoints(record.path / CHECKPOINTS)[0]
+    earlier = next((checkpoint for checkpoint in found if checkpoint.step < found[0].step), None)
+    if earlier is None:
+        raise RunFolderError(
+            f"{record.path} has no two checkpoints of different steps: expected one to begin at and one to compare with"
+        )
+    later, steps = found[0], found[0].step - earlier.step
+    parts = load_checkpoint(later)
+    again = _train_on(record, earlier, steps)
+    before = {"model": digest(parts["model"]), "optimizer": digest(parts["state"]["optimizer"])}
+    differing = [name for name in before if before[name] != again[name]]
+    if differing:
+        raise RunFolderError(
+            f"{later.path}: {steps:,} steps from {earlier.path.name} on gave another {' and '.join(differing)} this "
+            "time. With the same machine, versions and threads, suspect the machine's memory"
+        )
+    return f"{steps:,} steps from {earlier.path.name} on, done again: equal to {later.path.name} in every bit"
+
+
+def _train_on(record: RunRecord, checkpoint: Checkpoint, steps: int) -> dict[str, str]:
+    """What model and optimizer are so many steps after a checkpoint, in a folder of their own."""
+    done = 0
+    reached: dict[str, str] = {}
+
+    @functools.wraps(train_step)
+    def counted(model: Any, loss_fn: Any, optimizer: Any, *given: Any, **named: Any) -> Any:
+        nonlocal done
+        result = train_step(model, loss_fn, optimizer, *given, **named)
+        done += 1
+        if done == steps:
+            reached["model"], reached["optimizer"] = digest(model.state_dict()), digest(optimizer.state_dict())
+            raise _Enough
+        return result
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "run"
+        (folder / CHECKPOINTS).mkdir(parents=True)
+        for file in (SETTINGS, ROWS):
+            shutil.copy(record.path / file, folder / file)
+        shutil.copytree(checkpoint.path, folder / CHECKPOINTS / checkpoint.path.name)
+        try:
+            train(from_settings(record.settings["recipe"]), folder=folder, show="none", step=counted)
+        except _Enough:
+            return reached
+    raise RunFolderError(f"{record.path}: the run ended before {steps:,} steps were done again")

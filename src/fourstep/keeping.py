@@ -22,10 +22,10 @@ from fourstep.runs.packing import pack
 from fourstep.runs.saving import Best, Saving
 from fourstep.runs.settings import SURROUNDINGS, describe, differences
 from fourstep.runs.signals import Signals
-from fourstep.runs.weights import check_fit
 from fourstep.seed import generator_states, set_generator_states
 from fourstep.show.lines import say
-from fourstep.stateful import read_state, write_state
+from fourstep.snapshot import restore_snapshot, take_snapshot
+from fourstep.stateful import read_state
 
 if TYPE_CHECKING:
     from fourstep.run import Run  # a keeper reads and restores its run; at run time it is given it and imports nothing
@@ -54,9 +54,10 @@ class Keeper:
         self.resumed: Epoch | None = None
         self.was_stopped: Stop | None = None
         self._signals = Signals()
+        self._leaves = False  # a signal was answered
         self._best: Best | None = None
         self._is_opened = False
-        self._saved_at, self._cost = perf_counter(), FIRST_COST
+        self._saved_step, self._saved_at, self._cost = 0, perf_counter(), FIRST_COST
         train = run.data.train
         if can_seek(train):
             batches = LoaderBatches(train, torch.initial_seed())
@@ -92,6 +93,8 @@ class Keeper:
         finally:
             self.folder.close()
             lock.release()
+            if self._leaves:  # said when the display has ended
+                say(self._farewell())
 
     def _begin_or_resume(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
         run = self.run
@@ -119,28 +122,18 @@ class Keeper:
         folder.begin(tables)
 
     def _restore(self, folder: RunFolder, checkpoint: Checkpoint, parts: Mapping[str, Any]) -> None:
-        """Put everything back as it was when the checkpoint was saved."""
-        run, state = self.run, parts["state"]
-        check_fit(run.model, parts["model"], checkpoint.path)
-        try:
-            run.optimizer.load_state_dict(state["optimizer"])
-        except (ValueError, KeyError) as error:
-            raise RunFolderError(f"{checkpoint.path} does not fit the optimizer: {error}") from error
-        run.model.load_state_dict(parts["model"])
-        for name, thing in run.registered.items():
-            if name not in state["registered"]:
-                raise RunFolderError(f"{checkpoint.path} knows no {name!r}, which the run has registered")
-            write_state(thing, state["registered"][name])
-        run.history.load_state_dict(state["history"])
-        run.step, run.epochs_done = checkpoint.step, state["epochs_done"]
-        run.seconds = state["seconds"]
-        self.was_stopped = None if state["stopped"] is None else Stop(state["stopped"])
-        self._best = None if state["best"] is None else Best(*state["best"])
-        set_generator_states(state["generators"], run.generators)
-        if state["epoch"] is not None:
-            self.resumed = Epoch(run, state["epochs_done"] + 1)
-            self.resumed.load_state_dict(state)
-        folder.write_rows(run.history)
+        self.resumed = restore_snapshot(self.run, parts, checkpoint.step, checkpoint.path)
+        stopped, best = parts["state"]["stopped"], parts["state"]["best"]
+        self.was_stopped = None if stopped is None else Stop(stopped)
+        self._best = None if best is None else Best(*best)
+        self._saved_step = checkpoint.step
+        folder.write_rows(self.run.history)
+
+    def _farewell(self) -> str:
+        """A line for a run that a signal ended."""
+        if self._saved_step == self.run.step:
+            return f"stopped at step {self.run.step:,}, and saved in {self.path}: started again, it goes on there"
+        return f"stopped at step {self.run.step:,}; what is saved in {self.path} is step {self._saved_step:,}"
 
     def _say_where(self, epochs: int) -> None:
         """A line for a run that does not begin at its beginning."""
@@ -202,7 +195,7 @@ class Keeper:
     def answer_signal(self) -> None:
         """End the process's work where a signal asked for it."""
         if self._signals.received is not None:
-            say(f"stopped at step {self.run.step:,}, and saved in {self.path}: started again, it goes on there")
+            self._leaves = True
             self._signals.leave(self._signals.received)
 
     def _try_to_save(self, epoch: Epoch | None) -> bool:
@@ -217,23 +210,13 @@ class Keeper:
 
     def _save(self, epoch: Epoch | None) -> None:
         assert self.folder is not None  # noqa: S101 - our own bug
-        begun, run = perf_counter(), self.run
-        state = {
-            "optimizer": run.optimizer.state_dict(),
-            "generators": generator_states(run.device, run.generators),
-            "registered": {name: read_state(thing) for name, thing in run.registered.items()},
-            "history": run.history.state_dict(),
-            "epochs_done": run.epochs_done,
-            "epoch": None if epoch is None else epoch.state_dict(),
-            "best": None if self._best is None else tuple(self._best),
-            "stopped": None if run.stopped is None else run.stopped.reason,
-            "seconds": run.announcer.seconds,
-        }
-        place = self.folder.checkpoints
-        saved = save_checkpoint(place, run.step, {"model": run.model.state_dict(), "state": state})
+        begun, run, place = perf_counter(), self.run, self.folder.checkpoints
+        parts = take_snapshot(run, epoch)
+        parts["state"]["best"] = None if self._best is None else tuple(self._best)
+        saved = save_checkpoint(place, run.step, parts)
         self.folder.write_rows(run.history, always=False)
         prune_checkpoints(place, [saved.path, *self._to_keep(place, saved)])
-        self._saved_at = perf_counter()
+        self._saved_step, self._saved_at = run.step, perf_counter()
         self._cost = self._saved_at - begun
 
     def _to_keep(self, place: Path, saved: Checkpoint) -> list[Path]:

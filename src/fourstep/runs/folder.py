@@ -41,7 +41,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # the script may change to another folder
         self._rows: io.FileIO | None = None
         self._lacks_rows = False  # the disk did not take one
         if self.path.exists() and not self.path.is_dir():

@@ -63,6 +63,7 @@ class Epoch:
         self._num_batches = num_batches(run.data.train)
         for group in self._groups(size):
             self._group, self._observed = group, 0
+            run.guard.begin_batch()
             yield group
             self._group = ()
             run.step += 1
@@ -77,7 +78,7 @@ class Epoch:
             if announcer.stop is not None:
                 self._is_cut = self._batches != self._num_batches
                 break
-            if run.keeper is not None:
+            if run.keeper is not None and run.guard.is_between_updates():
                 run.keeper.after_step(self)
         if not self._batches:
             raise DataError(
@@ -138,7 +139,7 @@ class Epoch:
         Raises:
             ShapeError: outputs and targets do not belong together.
         """
-        if not self.run.guard.has_skipped():
+        if not self.run.guard.has_skipped(loss):
             self.run.recorder.record(loss, outputs, targets, items)
 
     def observe(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
@@ -148,7 +149,7 @@ class Epoch:
             NonFiniteError: they are not, and the run is to stop then.
             ShapeError: as for `record`.
         """
-        if self.run.guard.passes(loss):
+        if self.run.guard.passes(loss, items):
             self.run.recorder.record(loss, outputs, targets, items)
         self._observed += 1
 
@@ -189,9 +190,13 @@ class Epoch:
         source = splits[name]
         if isinstance(source, Seekable):  # in the same order when the run is started again
             source.seek(self.number - 1)
-        if self.run.keeper is not None and self._is_passed:
-            source = self.run.keeper.interruptible(self, source)
+        keeper, stays = self.run.keeper, getattr(source, "persistent_workers", False)
+        before = generator_states(self.run.device) if keeper is not None and stays else None
+        if keeper is not None and self._is_passed and self.run.repeats_evaluation and self.run.stopped is None:
+            source = keeper.interruptible(self, source)
         measured = evaluate(self.run.model, source, loss_fn, metrics=self.run.metrics)
+        if before is not None:  # such a loader draws in a process's first pass alone
+            set_generator_states(before)
         self.run.recorder.results |= {f"{name}/{metric}": value for metric, value in measured.items()}
         return measured
 
@@ -205,7 +210,7 @@ class Epoch:
 
     def leave(self) -> None:
         """Add the row of an epoch in which the run's loop was left; `Run.epochs` does it for you."""
-        if self._batches and not self._is_closed and not self.run.recorder.failed:
+        if self._batches and self._saved is None and not self._is_closed and not self.run.recorder.failed:
             self._is_cut = not self._is_passed
             self.close()
 

@@ -33,6 +33,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with part.open("rb+") as file:
             os.fsync(file.fileno())  # the content before the name: a power cut in between must not leave an empty file
         part.replace(target)
+        sync_folder(target.parent)
     except DataFileError:
         raise
     except OSError as error:
@@ -43,6 +44,17 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it was moved, or never made
             part.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names onto the disk; Windows has no such call."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def reason(error: OSError) -> str:

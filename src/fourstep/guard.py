@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from fourstep.errors import FourstepError, NonFiniteError, UnknownNameError
 from fourstep.nesting import map_tensors
-from fourstep.runs.checkpoint import save_checkpoint
+from fourstep.runs.checkpoint import prune_checkpoints, save_checkpoint
 from fourstep.show.lines import say
 
 if TYPE_CHECKING:
@@ -73,38 +73,64 @@ class Guard:
         self.skipped = 0  # updates
         self._in_a_row = 0
         self._has_skipped = False  # this batch's update, whose record is still to come
+        self._watches = self._has_stepped = False  # a loop by hand; and since when it was asked last
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Look at the gradients before every `optimizer.step()` of a loop by hand."""
         register: Any = getattr(self.run.optimizer, "register_step_pre_hook", None)
         hook = None if register is None else register(self.before_step)
+        self._watches = hook is not None
         try:
             yield
         finally:
+            self._watches = False
             if hook is not None:
                 hook.remove()
 
+    def begin_batch(self) -> None:
+        """Forget the last batch, whose record may have come before its update."""
+        self._has_skipped = False
+
     def before_step(self, optimizer: Optimizer, *_: Any) -> None:
         """Look at the gradients; torch's hook before `optimizer.step()`."""
+        self._has_stepped = True
         self._has_skipped = not gradients_are_finite(optimizer)
         if self._has_skipped:
             self._refuse(None)
         else:
             self._in_a_row = 0
 
-    def passes(self, loss: Tensor) -> bool:
+    def is_between_updates(self) -> bool:
+        """Has the loop updated since this was asked last? Else it adds gradients up, which no checkpoint holds."""
+        stepped, self._has_stepped = self._has_stepped, False
+        return stepped or not self._watches
+
+    def passes(self, loss: Tensor, items: int | Tensor | None) -> bool:
         """Look at a batch's mean loss and at the gradients before the update; False where the update is left out."""
-        if loss.is_cpu and not (math.isfinite(float(loss)) and gradients_are_finite(self.run.optimizer)):
+        if not loss.is_cpu:
+            return True
+        sound = math.isfinite(float(loss)) or (items is not None and not items)  # the mean of no items is NaN
+        if not (sound and gradients_are_finite(self.run.optimizer)):
             self._refuse(loss)
             return False
         self._in_a_row = 0
         return True
 
-    def has_skipped(self) -> bool:
-        """Was the update left out before which `before_step` looked last? Asked once for every batch."""
+    def has_skipped(self, loss: Any) -> bool:
+        """Is the batch's update left out, as far as `before_step` and the loss say? Asked once for every batch."""
         skipped, self._has_skipped = self._has_skipped, False
+        if self.policy == "skip" and isinstance(loss, Tensor) and loss.is_cpu:  # recorded before the update
+            skipped = skipped or not _is_finite(loss.detach())
         return skipped
+
+    def state_dict(self) -> dict[str, int]:
+        """What decides whether the next bad batch may be skipped."""
+        return {"skipped": self.skipped, "in_a_row": self._in_a_row}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
     def _refuse(self, loss: Tensor | None) -> None:
         """Raise, or take the gradients away: an optimizer passes over what has none.
@@ -148,7 +174,8 @@ class Guard:
         try:
             place, parts = run.keeper.folder.path / FAILED, {"model": run.model.state_dict(), "batch": batch}
             kept = save_checkpoint(place, run.step, parts)
-        except FourstepError as error:
+            prune_checkpoints(place, [kept.path])
+        except (FourstepError, OSError) as error:
             return f", and the batch could not be kept ({error})"
         return f", and the batch is in {kept.path}"
 

@@ -1,16 +1,15 @@
 """Keeping a run: its whole state goes into its folder when that is due, and comes back when the run starts again."""
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from fourstep.data.loader import LoaderBatches, can_seek
+from fourstep.doubts import make_seekable, register_hooks, say_doubts
 from fourstep.epoch import Epoch
 from fourstep.errors import ConfigError, FourstepError, FourstepWarning, RunFolderError
 from fourstep.events import Stop
@@ -24,12 +23,12 @@ from fourstep.runs.settings import SURROUNDINGS, describe, differences
 from fourstep.runs.signals import Signals
 from fourstep.seed import generator_states, set_generator_states
 from fourstep.show.lines import say
-from fourstep.snapshot import restore_snapshot, take_snapshot
-from fourstep.stateful import read_state
+from fourstep.snapshot import load_model, restore_snapshot, take_snapshot
 
 if TYPE_CHECKING:
     from fourstep.run import Run  # a keeper reads and restores its run; at run time it is given it and imports nothing
 
+SAVE_EVERY = "FOURSTEP_SAVE_EVERY"  # an environment variable: steps, in place of `Saving.every_steps`
 SHARE = 100  # times as long as a save took until the next may begin: 1 % of the time goes into saving
 FIRST_COST = 0.02  # seconds that a save is taken to cost before there was one
 
@@ -49,7 +48,9 @@ class Keeper:
     """
 
     def __init__(self, run: "Run", path: str | Path, saving: Saving) -> None:
-        self.run, self.path, self.saving = run, Path(path), saving
+        every = os.environ.get(SAVE_EVERY)  # as `fourstep verify-resume` wants it
+        self.run, self.path = run, Path(path)
+        self.saving = saving if every is None else replace(saving, every_steps=int(every))
         self.folder: RunFolder | None = None
         self.resumed: Epoch | None = None
         self.was_stopped: Stop | None = None
@@ -58,12 +59,8 @@ class Keeper:
         self._best: Best | None = None
         self._is_opened = False
         self._saved_step, self._saved_at, self._cost = 0, perf_counter(), FIRST_COST
-        train = run.data.train
-        if can_seek(train):
-            batches = LoaderBatches(train, torch.initial_seed())
-            run.data = replace(run.data, train=batches)
-            run.generators = batches.generators
-            run.register("train loader", batches)
+        register_hooks(run)
+        make_seekable(run)
 
     @contextmanager
     def open(self, speed: Mapping[str, bool | int], epochs: int) -> Iterator[RunFolder]:
@@ -76,30 +73,36 @@ class Keeper:
         Raises:
             RunFolderError: another process holds it, it holds another run, or nothing sound.
         """
-        self.folder = self.folder or RunFolder(self.path)
-        lock = RunLock(self.folder.path)
+        folder = self.folder = self.folder or RunFolder(self.path)
+        lock = RunLock(folder.path)
         try:
             if not self._is_opened:
-                try:
-                    self._begin_or_resume(self.folder, speed)
-                except FourstepError:
-                    self.folder.leave()
-                    raise
-                self._is_opened = True
+                self._open_first(folder, speed)
+            self._check_latest(folder)
             self._say_where(epochs)
-            self._saved_at = perf_counter()
+            self._saved_at, self._leaves = perf_counter(), False
             with self._signals:
-                yield self.folder
+                yield folder
+            self.answer_signal()  # that came after the last step
         finally:
-            self.folder.close()
+            folder.close()
             lock.release()
             if self._leaves:  # said when the display has ended
                 say(self._farewell())
 
+    def _open_first(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
+        try:
+            self._begin_or_resume(folder, speed)
+        except FourstepError:
+            folder.leave()
+            raise
+        self._is_opened = True
+
     def _begin_or_resume(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
         run = self.run
-        for name, thing in run.registered.items():
-            pack(read_state(thing), name)  # refused now, not when it is to be saved
+        for name, tree in take_snapshot(run, None).items():
+            pack(tree, name)  # what cannot be saved is refused now
+        say_doubts(self.run)
         tables = {**describe(run.model, run.optimizer, run.data, run.device, run.settings), "speed": dict(speed)}
         before = folder.read_settings()
         if before is not None:
@@ -128,6 +131,19 @@ class Keeper:
         self._best = None if best is None else Best(*best)
         self._saved_step = checkpoint.step
         folder.write_rows(self.run.history)
+
+    def forget(self) -> None:
+        """The run came to nothing, and its folder is gone: the next time begins anew."""
+        self._is_opened, self.folder = False, None
+
+    def _check_latest(self, folder: RunFolder) -> None:
+        """Refuse to go on where another run has overtaken this one."""
+        found = list_checkpoints(folder.checkpoints)[0]
+        if found and found[0].step > self._saved_step:
+            raise RunFolderError(
+                f"{folder.path} has been trained on to step {found[0].step:,} by another run, this one knows step "
+                f"{self._saved_step:,}: make it anew to continue there"
+            )
 
     def _farewell(self) -> str:
         """A line for a run that a signal ended."""
@@ -215,7 +231,8 @@ class Keeper:
         parts["state"]["best"] = None if self._best is None else tuple(self._best)
         saved = save_checkpoint(place, run.step, parts)
         self.folder.write_rows(run.history, always=False)
-        prune_checkpoints(place, [saved.path, *self._to_keep(place, saved)])
+        with suppress(OSError):  # then they go with the next
+            prune_checkpoints(place, [saved.path, *self._to_keep(place, saved)])
         self._saved_step, self._saved_at = run.step, perf_counter()
         self._cost = self._saved_at - begun
 
@@ -229,5 +246,5 @@ class Keeper:
         """Put the best epoch's weights into the model; see `Run.load_best`."""
         if self._best is None or self.folder is None:
             raise ConfigError("there is no best epoch yet: give the run saving=fourstep.Saving(best='lowest val/loss')")
-        self.run.model.load_state_dict(load_step(self.folder.checkpoints, self._best.step)["model"])
+        load_model(self.run.model, load_step(self.folder.checkpoints, self._best.step)["model"])
         return self._best.value

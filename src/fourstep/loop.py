@@ -75,6 +75,7 @@ def fit(
         model, optimizer, data, metrics=metrics, folder=folder, saving=saving, device=device, hooks=hooks,
         log_every=log_every, show=show, non_finite=non_finite, settings=settings,
     )  # fmt: skip
+    run.repeats_evaluation = True
     if amp.scaler is not None:
         run.register("amp", amp.scaler)
     if isinstance(loss_fn, nn.Module):

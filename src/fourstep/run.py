@@ -30,7 +30,6 @@ from fourstep.runs.folder import RunFolder
 from fourstep.runs.saving import BY_THE_CLOCK, Saving
 from fourstep.scale.memory import is_channels_last, keep_freed_memory
 from fourstep.show import Show, open_display, save_curves
-from fourstep.stateful import is_stateful
 
 
 class Run:
@@ -93,11 +92,9 @@ class Run:
         self.settings = dict(settings or {})
         self.seconds = 0.0  # that the epochs took which are done
         self.registered: dict[str, Any] = {}
-        for number, hook in enumerate(self.hooks, start=1):
-            if is_stateful(hook):
-                self.register(f"hook {number}", hook)
         self.guard = Guard(self, non_finite)
         self.epoch: Epoch | None = None  # the running one
+        self.repeats_evaluation = False  # nothing else is done between an epoch's last step and its evaluation
         self.generators: list[torch.Generator] = []  # that the data's order is drawn from, beside the global ones
         self.keeper = None if folder is None else Keeper(self, folder, saving)
 
@@ -177,6 +174,8 @@ class Run:
             return
         if self.step == 0 and not self.history.rows:
             folder.discard()
+            if self.keeper is not None:
+                self.keeper.forget()
             return
         ended_by = sys.exception()
         try:

@@ -1,8 +1,12 @@
 """A run's whole state at one moment, and how it is put back: what a checkpoint holds."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from fourstep.epoch import Epoch
 from fourstep.errors import RunFolderError
@@ -31,6 +35,7 @@ def take_snapshot(run: "Run", epoch: Epoch | None) -> dict[str, Any]:
         "history": run.history.state_dict(),
         "epochs_done": run.epochs_done,
         "epoch": None if epoch is None else epoch.state_dict(),
+        "guard": run.guard.state_dict(),
         "stopped": None if run.stopped is None else run.stopped.reason,
         "seconds": run.announcer.seconds,
     }
@@ -64,14 +69,39 @@ def restore_snapshot(run: "Run", parts: Mapping[str, Any], step: int, path: Path
         run.optimizer.load_state_dict(state["optimizer"])
     except (ValueError, KeyError) as error:
         raise RunFolderError(f"{path} does not fit the optimizer: {error}. Make it as the run made it") from error
-    run.model.load_state_dict(parts["model"])
-    for name, thing in run.registered.items():
-        write_state(thing, state["registered"][name])
-    run.history.load_state_dict(state["history"])
-    run.step, run.epochs_done, run.seconds = step, state["epochs_done"], state["seconds"]
-    set_generator_states(state["generators"], run.generators)
-    if state["epoch"] is None:
-        return None
-    epoch = Epoch(run, state["epochs_done"] + 1)
-    epoch.load_state_dict(state)
+    _keep_types(run.optimizer, state["optimizer"]["state"])
+    load_model(run.model, parts["model"])
+    try:
+        for name, thing in run.registered.items():
+            write_state(thing, state["registered"][name])
+        run.guard.load_state_dict(state["guard"])
+        run.history.load_state_dict(state["history"])
+        run.step, run.epochs_done, run.seconds = step, state["epochs_done"], state["seconds"]
+        set_generator_states(state["generators"], run.generators)
+        if state["epoch"] is None:
+            return None
+        epoch = Epoch(run, state["epochs_done"] + 1)
+        epoch.load_state_dict(state)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise RunFolderError(
+            f"{path} does not fit the run ({type(error).__name__}: {error}): expected the metrics, hooks and "
+            "generators that it was begun with"
+        ) from error
     return epoch
+
+
+def load_model(model: nn.Module, state: Mapping[str, Any]) -> None:
+    """Put a checkpoint's state into a model of the same classes: what migrates older versions' state has no work."""
+    current: Any = OrderedDict(state)
+    current._metadata = getattr(model.state_dict(), "_metadata", None)  # noqa: SLF001 - torch's own place for versions
+    model.load_state_dict(current)
+
+
+def _keep_types(optimizer: Optimizer, saved: Mapping[int, Mapping[str, Any]]) -> None:
+    """Undo that torch casts an optimizer's state to its parameter's type, as of float32 copies of bfloat16 weights."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, values in saved.items():
+        state = optimizer.state.get(parameters[index], {})
+        for name, value in values.items():
+            if isinstance(value, Tensor) and isinstance(state.get(name), Tensor) and state[name].dtype != value.dtype:
+                state[name] = value.to(state[name].device)

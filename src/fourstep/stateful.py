@@ -1,8 +1,12 @@
 """The state of anything: what a checkpoint keeps of the objects that a run was given."""
 
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+
+from fourstep.errors import ConfigError
 
 
 @runtime_checkable
@@ -18,6 +22,13 @@ def is_stateful(thing: Any) -> bool:
     return isinstance(thing, Stateful)
 
 
+def has_numbers(thing: Any) -> bool:
+    """Is it an object of one's own class with attributes, which may count something?"""
+    return not isinstance(thing, FunctionType | MethodType | BuiltinFunctionType | partial) and bool(
+        getattr(thing, "__dict__", None)
+    )
+
+
 def read_state(thing: Any) -> Any:
     """A tree of what `thing` is at this moment.
 
@@ -29,6 +40,11 @@ def read_state(thing: Any) -> Any:
         return thing.get_state()
     if hasattr(thing, "metric_state") and hasattr(thing, "_update_count"):
         return {"metric_state": thing.metric_state, "count": thing._update_count}  # noqa: SLF001 - nothing public sets it
+    if not isinstance(thing, Stateful) and not hasattr(thing, "__dict__"):
+        raise ConfigError(
+            f"the state of a {type(thing).__name__} cannot be read: expected what has state_dict and load_state_dict, "
+            "or attributes. Wrap it in an object that has"
+        )
     return thing.state_dict() if isinstance(thing, Stateful) else dict(vars(thing))
 
 

@@ -84,7 +84,7 @@ def test_the_settings_file_tells_how_the_run_began(tmp_path: Path) -> None:
 
     step = {"loss_fn": "CrossEntropyLoss", "step": "train_step", "accumulate": 1}
     assert written["settings"] == {"recipe": {"lr": 0.1, "hidden": [3, 4]}, "notes": "a\nb", "seed": 0, "fit": step}
-    assert written["model"] == {"kind": "Linear", "parameters": 9}
+    assert (written["model"]["kind"], written["model"]["parameters"]) == ("Linear", 9)
     assert (written["optimizer"]["kind"], written["optimizer"]["group0"]["lr"]) == ("SGD", 0.1)
     assert written["versions"] == {
         "python": platform.python_version(),
@@ -110,7 +110,18 @@ def test_other_sources_are_described_as_far_as_they_can_be() -> None:
     data = fs.Data(train=loader, test=iter(()))
     written = describe(model, torch.optim.SGD(model.parameters(), lr=0.1), data, CPU, {})
 
-    assert written["data"]["train"] == {"kind": "DataLoader", "batches": 3}
+    fingerprint = written["data"]["train"].pop("fingerprint")
+    assert written["data"]["train"] == {
+        "kind": "DataLoader",
+        "batches": 3,
+        "batch_size": 2,
+        "samples": 5,
+        "dataset": "TensorDataset",
+        "sampler": "SequentialSampler",
+    }
+    other = DataLoader(TensorDataset(torch.ones(5, 2)), batch_size=2)
+    described = describe(model, torch.optim.SGD(model.parameters(), lr=0.1), fs.Data(train=other), CPU, {})
+    assert described["data"]["train"]["fingerprint"] != fingerprint
     assert written["data"]["test"] == {"kind": "tuple_iterator"}
 
 

@@ -14,12 +14,14 @@ from tyro.conf import Positional, arg
 
 from fourstep.errors import ConfigError, RunFolderError, check_count
 from fourstep.history import History
+from fourstep.keeping import SAVE_EVERY
 from fourstep.runs.checkpoint import load_latest
 from fourstep.runs.folder import CHECKPOINTS, ROWS, SETTINGS
 from fourstep.runs.packing import digest
 
 CLOCK = ("seconds", "examples_per_second")  # of a row
-BEGUN = 0.2  # of the whole run's seconds: before that it is mostly imports
+OUTPUT = "output.txt"  # what a started run prints
+SAVES = 20  # in a run that is to be killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,65 +44,77 @@ class VerifyResume:
         check_count("kills", self.kills)
         draw = random.Random(self.seed)  # noqa: S311 - no secret
         with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as killed:
-            begun = time.monotonic()
             self._start(Path(whole))
-            seconds = time.monotonic() - begun
-            print(f"left alone: done in {seconds:.1f} s")
+            last = _saved_step(Path(whole))
+            print(f"left alone: {last:,} steps", flush=True)
+            every, saved, tried = str(max(1, last // SAVES)), 0, 0
             for number in range(1, self.kills + 1):
-                moment = seconds * draw.uniform(BEGUN, 1.0)
-                if self._start(Path(killed), moment):
-                    print(f"start {number}: done before it could be killed")
+                target = draw.randint(saved + 1, max(saved + 1, last - last // SAVES - 1))
+                if self._start(Path(killed), every, target):
+                    print(f"start {number}: done before it could be killed", flush=True)
                     break
-                print(f"start {number}: killed after {moment:.1f} s, {_where(Path(killed))}")
-            self._start(Path(killed))
+                saved = _saved_step(Path(killed))
+                tried += 0 < saved < last
+                print(f"start {number}: killed, saved at step {saved:,}", flush=True)
+            self._start(Path(killed), every)
             differing = [name for name, end in _end(Path(whole)).items() if end != _end(Path(killed))[name]]
         if differing:
             raise RunFolderError(
                 f"{self.what} does not continue exactly: another {', '.join(differing)} at the end. Is its seed fixed, "
                 "and all that changes in training registered by run.register(name, thing)?"
             )
-        print("equal in every bit: model, optimizer and numbers")
+        if not tried:
+            raise ConfigError(
+                f"no kill came between the first save and the end of {self.what}: try --seed, or more epochs"
+            )
+        print(f"equal in every bit after {tried} of {number} kills: model, optimizer and numbers")
 
-    def _start(self, folder: Path, seconds: float | None = None) -> bool:
-        """Start it in a folder, and kill it after some seconds; was it done before?"""
+    def _start(self, folder: Path, save_every: str = "", target: int | None = None) -> bool:
+        """Start it in a folder, and kill it when it has saved that step; was it done before?"""
         script = Path(self.what)
         if script.suffix == ".py":
             command = [sys.executable, str(script.resolve())]
         else:
             recipe = str(script.resolve()) if script.suffix == ".toml" else self.what
             command = [sys.executable, "-m", "fourstep", "train", recipe, "--run", "run"]
-        try:
-            done = subprocess.run(  # noqa: S603 - it is the user's own
-                command,
-                cwd=folder,
-                timeout=seconds,
-                capture_output=True,
-                text=True,
-                check=False,
-                env=_environment(script),
+        with (folder / OUTPUT).open("w+") as output:
+            process = subprocess.Popen(  # noqa: S603 - it is the user's own
+                command, cwd=folder, stdout=output, stderr=output, env=_environment(script, save_every)
             )
-        except subprocess.TimeoutExpired:  # killed by SIGKILL
-            return False
-        if done.returncode != 0:
-            last = (done.stderr.strip() or done.stdout.strip() or "nothing was printed").splitlines()[-1]
-            raise ConfigError(f"{self.what} failed with {done.returncode}: {last}")
+            while process.poll() is None:
+                if target is not None and _named_step(folder) >= target:
+                    process.kill()
+                    process.wait()
+                    return False
+                time.sleep(0.005)
+            output.seek(0)
+            lines = output.read().strip().splitlines()
+        if process.returncode != 0:
+            raise ConfigError(f"{self.what} failed with {process.returncode}: {(lines or ['nothing was printed'])[-1]}")
         return True
 
 
-def _environment(script: Path) -> dict[str, str]:
-    """This process's, with the script's own folder to import from."""
+def _environment(script: Path, save_every: str) -> dict[str, str]:
+    """This process's, with the script's own folder to import from, and how often to save."""
     path = os.pathsep.join(filter(None, (str(script.resolve().parent), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path} if script.suffix == ".py" else dict(os.environ)
+    own = {"PYTHONPATH": path} if script.suffix == ".py" else {}
+    return {**os.environ, **own, **({SAVE_EVERY: save_every} if save_every else {})}
+
+
+def _named_step(folder: Path) -> int:
+    """The largest step in a checkpoint's name, without looking into it."""
+    return max((int(path.name.split("-")[1]) for path in folder.rglob("step-*")), default=0)
 
 
 def _run_folder(folder: Path) -> Path | None:
     return next((path.parent for path in sorted(folder.rglob(SETTINGS))), None)
 
 
-def _where(folder: Path) -> str:
+def _saved_step(folder: Path) -> int:
+    """The step of the latest checkpoint; 0 where there is none."""
     run = _run_folder(folder)
     found = None if run is None else load_latest(run / CHECKPOINTS)
-    return "nothing saved yet" if found is None else f"saved at step {found[0].step:,}"
+    return 0 if found is None else found[0].step
 
 
 def _end(folder: Path) -> dict[str, str]:

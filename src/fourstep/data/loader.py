@@ -6,6 +6,7 @@ and only indices are left out, no sample is loaded for it. What a sample draws a
 """
 
 import random
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -26,6 +27,8 @@ from torch.utils.data import (
     get_worker_info,
 )
 
+from fourstep.data.dataset import num_batches
+
 _BITS = 2**64 - 1
 _KEPT = (
     "num_workers",
@@ -34,7 +37,6 @@ _KEPT = (
     "timeout",
     "worker_init_fn",
     "multiprocessing_context",
-    "generator",
     "prefetch_factor",
     "persistent_workers",
     "pin_memory_device",
@@ -61,6 +63,7 @@ class LoaderBatches:
         self._sampler = _FromBatch(loader.batch_sampler)
         kept = {name: getattr(loader, name) for name in _KEPT if hasattr(loader, name)}
         self._dataset = SeededDataset(loader.dataset, seed)
+        kept["generator"] = torch.Generator().manual_seed(seed)  # seeds worker processes, whose samples are seeded anew
         self._loader: DataLoader[Any] = DataLoader(self._dataset, batch_sampler=self._sampler, **kept)
 
     def __len__(self) -> int:
@@ -83,6 +86,8 @@ class LoaderBatches:
         self._dataset.seed = state["seed"]
 
     def __iter__(self) -> Iterator[Any]:
+        # as `DataLoader` draws for its workers, but in every pass: persistent ones ask in a process's first alone
+        torch.empty((), dtype=torch.int64).random_(generator=self.loader.generator)
         batches = iter(self._loader)
         if self._sampler.batch:
             self._sampler.begin()  # draws the order now, as long as the generators stand where the pass began
@@ -124,25 +129,26 @@ class SeededDataset(Dataset[Any]):
         if hasattr(dataset, "__getitems__"):
             self.__getitems__ = self._many
 
-    def __getitem__(self, key: tuple[int, int]) -> Any:
+    def __getitem__(self, key: tuple[int, Any]) -> Any:
         epoch, index = key
         if type(self.dataset) is TensorDataset:  # draws nothing
             return self.dataset[index]
         with seeded(_mix(self.seed, epoch, index)):
             return self.dataset[index]
 
-    def _many(self, keys: Sequence[tuple[int, int]]) -> Any:
+    def _many(self, keys: Sequence[tuple[int, Any]]) -> Any:
         with seeded(_mix(self.seed, *keys[0])):
             return self.dataset.__getitems__([index for _, index in keys])
 
 
-def _mix(seed: int, epoch: int, index: int) -> int:
+def _mix(seed: int, epoch: int, index: Any) -> int:
     """A seed of 64 bits, unrelated for other epochs and indices, in a microsecond.
 
     Source: the output function of SplitMix64 (Steele, Lea, Flood 2014, doi 10.1145/2660193.2660195), over a number that
     is another for each (epoch, index) below 2**32.
     """
-    mixed = (seed + ((epoch << 32) + int(index) + 1) * 0x9E3779B97F4A7C15) & _BITS
+    number = index if isinstance(index, int) else zlib.crc32(repr(index).encode())  # a sampler may give other keys
+    mixed = (seed + ((epoch << 32) + number + 1) * 0x9E3779B97F4A7C15) & _BITS
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
     mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _BITS
     return mixed ^ (mixed >> 31)
@@ -171,7 +177,8 @@ def can_seek(loader: Any) -> TypeGuard[DataLoader[Any]]:
     return (
         type(loader) is DataLoader
         and not isinstance(loader.dataset, IterableDataset)
-        and hasattr(loader.batch_sampler, "__len__")
+        and loader.batch_sampler is not None
+        and num_batches(loader) is not None
     )
 
 

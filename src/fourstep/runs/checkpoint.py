@@ -24,8 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from fourstep.errors import FourstepWarning, RunFolderError
-from fourstep.files import reason
-from fourstep.runs.manifest import MANIFEST, Checkpoint, damaged_error, list_checkpoints, read_json, to_manifest
+from fourstep.files import reason, sync_folder
+from fourstep.runs.manifest import (
+    LARGEST_JSON,
+    MANIFEST,
+    Checkpoint,
+    damaged_error,
+    list_checkpoints,
+    read_json,
+    to_manifest,
+)
 from fourstep.runs.packing import Tensors, pack, unpack
 
 LARGE = 2**20  # bytes from which a thread pays
@@ -46,20 +54,25 @@ def save_checkpoint(place: Path, step: int, parts: Mapping[str, Any]) -> Checkpo
     packed = {name: pack(tree, name) for name, tree in parts.items()}
     part = place / f".part-{step}-{secrets.token_hex(4)}"
     try:
-        place.mkdir(exist_ok=True)
+        if not place.is_dir():
+            place.mkdir(exist_ok=True)
+            sync_folder(place.parent)
         part.mkdir()
         files = {}
         for name, (tree, tensors) in packed.items():
-            files[f"{name}.json"] = _write(part / f"{name}.json", _to_json(tree))
+            files[f"{name}.json"] = _write(part / f"{name}.json", _to_json(tree, name))
             if tensors:
                 files[f"{name}.safetensors"] = _write_tensors(part / f"{name}.safetensors", tensors)
         taken = [checkpoint.serial for checkpoint in list_checkpoints(place)[0] if checkpoint.step == step]
         serial = max(taken, default=0) + 1
         _write(part / MANIFEST, to_manifest(step, serial, files))
-        _sync(part)
+        sync_folder(part)
         path = _free_name(place, step, serial)
         part.rename(path)
-        _sync(place)
+        sync_folder(place)
+    except RunFolderError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         needed = sum(tensor.nbytes for _, tensors in packed.values() for tensor in tensors.values())
@@ -75,8 +88,14 @@ def _cannot_write(place: Path, error: OSError, needed: int) -> str:
     return f"no checkpoint could be saved in {place}: {reason(error)}{space}; the earlier ones are whole. Mend: {mend}"
 
 
-def _to_json(tree: Any) -> bytes:
-    return json.dumps(tree, allow_nan=False, separators=(",", ":")).encode()
+def _to_json(tree: Any, name: str) -> bytes:
+    content = json.dumps(tree, allow_nan=False, separators=(",", ":")).encode()
+    if len(content) > LARGEST_JSON:  # it could not be read again
+        raise RunFolderError(
+            f"{name} cannot be saved: it has {len(content):,} bytes as JSON, more than {LARGEST_JSON:,}. Keep long "
+            "lists of numbers as tensors"
+        )
+    return content
 
 
 def _write(path: Path, content: bytes) -> tuple[int, str]:
@@ -90,6 +109,12 @@ def _write_tensors(path: Path, tensors: Tensors) -> tuple[int, str]:
 
     try:
         save_file(tensors, str(path), metadata={"format": "pt"})
+        with path.open("rb") as file:
+            header = int.from_bytes(file.read(8), "little")
+        if header > LARGEST_HEADER:  # it could not be read again
+            raise RunFolderError(f"{path.name} cannot be saved: too many tensors, {len(tensors):,}")
+    except KeyError as error:
+        raise RunFolderError(f"{path.name} cannot be saved: safetensors has no tensors of type {error}") from error
     except SafetensorError as error:  # its own word for a full disk
         raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error)) from error
     return _seal(path)
@@ -106,17 +131,6 @@ def _seal(path: Path) -> tuple[int, str]:
             digest = hasher.submit(hashlib.file_digest, file, "sha256")
             os.fsync(file.fileno())
             return size, digest.result().hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's names onto the disk; Windows has no such call."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _free_name(place: Path, step: int, serial: int) -> Path:
@@ -213,7 +227,8 @@ def _read_tensors(path: Path) -> Tensors:
     if header > LARGEST_HEADER:
         raise ValueError(f"its header has {header:,} bytes, more than {LARGEST_HEADER:,}")
     try:
-        return load_file(str(path))
+        # each a tensor of its own: a part of a file begins anywhere in memory, and sums round by where a tensor begins
+        return {name: tensor.clone() for name, tensor in load_file(str(path)).items()}
     except SafetensorError as error:
         raise ValueError(str(error)) from error
 

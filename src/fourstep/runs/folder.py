@@ -156,7 +156,7 @@ class RunFolder:
     def discard(self) -> None:
         """Remove what `begin` made, of a run that came to nothing; what else is in the folder stays."""
         self.close()
-        for name in (SETTINGS, ROWS):
+        for name in (ROWS, SETTINGS):  # the settings last: with them the folder is a run's
             (self.path / name).unlink(missing_ok=True)
         self.leave()
 

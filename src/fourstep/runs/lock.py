@@ -12,7 +12,7 @@ from fourstep.files import reason
 
 LOCK = "run.lock"
 
-_held: set[Path] = set()  # by this process, to which the operating system never refuses its own locks
+_held: "dict[Path, RunLock]" = {}  # by this process
 
 
 class RunLock:
@@ -38,14 +38,19 @@ class RunLock:
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
         self._file = file
-        _held.add(self._key)
+        _held[self._key] = self
+
+    def close_only(self) -> None:
+        """Close the file without giving the folder back, in a process that shares it with its parent."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def release(self) -> None:
         """Give the folder back."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
-            _held.discard(self._key)
+            self.close_only()
+            _held.pop(self._key, None)
 
 
 def _locked(folder: Path) -> IO[str]:
@@ -95,4 +100,11 @@ else:
     import fcntl
 
     def _lock(file: IO[str]) -> None:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock's, not shared with forked children
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _let_go() -> None:
+        """In a forked child: a worker that outlives its killed run must not hold the folder on."""
+        for lock in _held.values():
+            lock.close_only()
+
+    os.register_at_fork(after_in_child=_let_go)

@@ -15,6 +15,7 @@ class Best(NamedTuple):
 
     value: float
     step: int
+    of: str  # as `Saving.best` has it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +61,11 @@ class Saving:
             measured = ", ".join(key for key in row if "/" in key)
             raise ConfigError(f"best {self.best!r}: the rows have no {name!r}, they have {measured}")
         value = row[name]
-        if math.isnan(value) or (best is not None and value * _SIGNS[which] >= best.value * _SIGNS[which]):
+        if math.isnan(value) or (
+            best is not None and best.of == self.best and value * _SIGNS[which] >= best.value * _SIGNS[which]
+        ):
             return None
-        return Best(value, step)
+        return Best(value, step, self.best)
 
 
 BY_THE_CLOCK = Saving()

@@ -1,18 +1,22 @@
 """What `run.toml` says of a run: what was set, on what it was trained, where; and whether two of them say the same."""
 
+import hashlib
 import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader, TensorDataset
 
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data, num_batches
 from fourstep.data.loader import LoaderBatches
+from fourstep.runs.packing import digest
 
 IDENTITY = ("settings", "data", "model", "optimizer")  # the tables that make a run what it is
 SURROUNDINGS = ("versions", "machine", "speed")  # those by which numbers may round another way
@@ -31,6 +35,7 @@ def describe(
         "model": {
             "kind": type(model).__name__,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "layers": hashlib.sha256(_plain_text(model).encode()).hexdigest()[:16],
         },
         "optimizer": {
             "kind": type(optimizer).__name__,
@@ -62,7 +67,21 @@ def _describe_split(split: Iterable[Any]) -> dict[str, Any]:
         return {**sizes, **order, "fingerprint": split.fingerprint()}
     split = split.loader if isinstance(split, LoaderBatches) else split
     batches = num_batches(split)
-    return {"kind": type(split).__name__} if batches is None else {"kind": type(split).__name__, "batches": batches}
+    counted = {} if batches is None else {"batches": batches}
+    return {"kind": type(split).__name__, **counted, **(_describe_loader(split) if type(split) is DataLoader else {})}
+
+
+def _describe_loader(loader: DataLoader[Any]) -> dict[str, Any]:
+    """What of a loader can be told from another's."""
+    dataset: Any = loader.dataset
+    described: dict[str, Any] = {"dataset": type(dataset).__name__, "sampler": type(loader.sampler).__name__}
+    with suppress(TypeError):
+        described["samples"] = len(dataset)
+    if loader.batch_size is not None:
+        described["batch_size"] = loader.batch_size
+    if type(dataset) is TensorDataset:
+        described["fingerprint"] = digest([*dataset.tensors])
+    return described
 
 
 def to_toml(value: Any) -> Any:
@@ -75,7 +94,14 @@ def to_toml(value: Any) -> Any:
         return {str(key): to_toml(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [to_toml(item) for item in value]
-    return value if isinstance(value, bool | int | float | str) else re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return value if isinstance(value, bool | int | float | str) else _plain_text(value)
+
+
+def _plain_text(value: Any) -> str:
+    """How it prints, without addresses, which are others every time."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", str(value))
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], tables: Sequence[str] = IDENTITY) -> list[str]:
@@ -88,7 +114,7 @@ def _differ(name: str, before: Any, now: Any) -> Iterator[str]:
         for key in dict.fromkeys([*before, *now]):
             if key != EPOCHS:
                 yield from _differ(f"{name}.{key}", before.get(key), now.get(key))
-    elif before != now:
+    elif before != now and not (before != before and now != now):  # noqa: PLR0124 - NaN is NaN
         yield f"{name} {_short(before)}, now {_short(now)}"
 
 

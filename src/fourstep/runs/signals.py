@@ -26,6 +26,7 @@ class Signals:
         self._pid = os.getpid()
 
     def __enter__(self) -> None:
+        self.received = None
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
                 if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):

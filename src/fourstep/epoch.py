@@ -61,7 +61,8 @@ class Epoch:
         check_count("accumulate", size)
         run, announcer = self.run, self.run.announcer
         self._num_batches = num_batches(run.data.train)
-        for group in self._groups(size):
+        groups = self._groups(size)
+        for group in groups if run.keeper is None else run.keeper.taking(groups):
             self._group, self._observed = group, 0
             run.guard.begin_batch()
             yield group

@@ -46,6 +46,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             part.unlink()
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and bring their names onto the disk."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Bring a folder's names onto the disk; Windows has no such call."""
     if os.name == "nt":

@@ -13,6 +13,7 @@ from fourstep.doubts import make_seekable, register_hooks, say_doubts
 from fourstep.epoch import Epoch
 from fourstep.errors import ConfigError, FourstepError, FourstepWarning, RunFolderError
 from fourstep.events import Stop
+from fourstep.files import reason
 from fourstep.runs.checkpoint import load_latest, load_step, prune_checkpoints, save_checkpoint
 from fourstep.runs.folder import RunFolder
 from fourstep.runs.lock import RunLock
@@ -21,6 +22,7 @@ from fourstep.runs.packing import pack
 from fourstep.runs.saving import Best, Saving
 from fourstep.runs.settings import SURROUNDINGS, describe, differences
 from fourstep.runs.signals import Signals
+from fourstep.runs.telling import say_farewell, say_where
 from fourstep.seed import generator_states, set_generator_states
 from fourstep.show.lines import say
 from fourstep.snapshot import load_model, restore_snapshot, take_snapshot
@@ -79,7 +81,8 @@ class Keeper:
             if not self._is_opened:
                 self._open_first(folder, speed)
             self._check_latest(folder)
-            self._say_where(epochs)
+            if self.run.show != "none" and self.run.step:
+                say_where(self.path, self.run.step, self.run.epochs_done, epochs, self.was_stopped)
             self._saved_at, self._leaves = perf_counter(), False
             with self._signals:
                 yield folder
@@ -88,15 +91,28 @@ class Keeper:
             folder.close()
             lock.release()
             if self._leaves:  # said when the display has ended
-                say(self._farewell())
+                say_farewell(self.path, self.run.step, self._saved_step)
 
     def _open_first(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
         try:
             self._begin_or_resume(folder, speed)
+        except OSError as error:
+            folder.leave()
+            if isinstance(error, FourstepError):
+                raise
+            raise RunFolderError(f"{folder.path} cannot be read: {reason(error)}. Mend: check the disk") from error
         except FourstepError:
             folder.leave()
             raise
         self._is_opened = True
+
+    def taking(self, groups: Iterator[Any]) -> Iterator[Any]:
+        """The data's batches; where a signal to the whole group has ended its worker processes, the run leaves too."""
+        try:
+            yield from groups
+        except Exception:
+            self.answer_signal()
+            raise
 
     def _begin_or_resume(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
         run = self.run
@@ -144,25 +160,6 @@ class Keeper:
                 f"{folder.path} has been trained on to step {found[0].step:,} by another run, this one knows step "
                 f"{self._saved_step:,}: make it anew to continue there"
             )
-
-    def _farewell(self) -> str:
-        """A line for a run that a signal ended."""
-        if self._saved_step == self.run.step:
-            return f"stopped at step {self.run.step:,}, and saved in {self.path}: started again, it goes on there"
-        return f"stopped at step {self.run.step:,}; what is saved in {self.path} is step {self._saved_step:,}"
-
-    def _say_where(self, epochs: int) -> None:
-        """A line for a run that does not begin at its beginning."""
-        run = self.run
-        if run.show == "none" or run.step == 0:
-            return
-        where = f"step {run.step:,} of {self.path}, {run.epochs_done} of {epochs} epochs done"
-        if self.was_stopped is not None:
-            say(f"stopped at {where}: {self.was_stopped.reason}")
-        elif run.epochs_done >= epochs:
-            say(f"finished at {where}. Ask for more epochs to go on")
-        else:
-            say(f"continued at {where}")
 
     def after_step(self, epoch: Epoch) -> None:
         """Save inside an epoch, where that is due.

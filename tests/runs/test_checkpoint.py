@@ -16,6 +16,7 @@ import torch
 import fourstep as fs
 from fourstep.runs.checkpoint import load_checkpoint, load_latest, prune_checkpoints, save_checkpoint, verify_checkpoint
 from fourstep.runs.manifest import NewerFormatError, list_checkpoints, read_manifest
+from fourstep.runs.manifest import _signed as signed
 
 
 def parts(step: int) -> dict[str, Any]:
@@ -131,7 +132,9 @@ def test_where_all_are_damaged_nothing_is_begun_anew(place: Path) -> None:
 def test_a_newer_format_is_refused_and_an_older_checkpoint_not_taken(place: Path) -> None:
     """It is no damage: what is in it would be lost."""
     path = place / "step-00000020" / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
+    content = {**json.loads(path.read_text()), "format": 2}
+    del content["sha256"]
+    path.write_bytes(signed(content))
     with pytest.raises(NewerFormatError, match="has format 2, and this fourstep reads up to 1: pip install --upgrade"):
         load_latest(place)
 

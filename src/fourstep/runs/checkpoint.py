@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fourstep.errors import FourstepWarning, RunFolderError
-from fourstep.files import reason, sync_folder
+from fourstep.files import make_folder, reason, sync_folder
 from fourstep.runs.manifest import (
     LARGEST_JSON,
     MANIFEST,
@@ -54,9 +54,7 @@ def save_checkpoint(place: Path, step: int, parts: Mapping[str, Any]) -> Checkpo
     packed = {name: pack(tree, name) for name, tree in parts.items()}
     part = place / f".part-{step}-{secrets.token_hex(4)}"
     try:
-        if not place.is_dir():
-            place.mkdir(exist_ok=True)
-            sync_folder(place.parent)
+        make_folder(place)
         part.mkdir()
         files = {}
         for name, (tree, tensors) in packed.items():
@@ -83,7 +81,8 @@ def save_checkpoint(place: Path, step: int, parts: Mapping[str, Any]) -> Checkpo
 def _cannot_write(place: Path, error: OSError, needed: int) -> str:
     space = ""
     with suppress(OSError):
-        space = f" (about {needed / 1e6:.1f} MB needed, {shutil.disk_usage(place).free / 1e6:.1f} MB free)"
+        free = shutil.disk_usage(place if place.exists() else place.parent).free
+        space = f" (about {needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free)"
     mend = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
     return f"no checkpoint could be saved in {place}: {reason(error)}{space}; the earlier ones are whole. Mend: {mend}"
 

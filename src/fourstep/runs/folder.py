@@ -21,7 +21,7 @@ from torch import nn
 
 from fourstep.errors import DataFileError, FourstepWarning, RunFolderError
 from fourstep.events import Event
-from fourstep.files import atomic_write, reason
+from fourstep.files import atomic_write, make_folder, reason
 from fourstep.history import History, to_json_line
 from fourstep.runs.lock import LOCK
 from fourstep.runs.weights import WEIGHTS, save_weights
@@ -47,7 +47,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderError(f"{self.path} is a file: choose a folder that is not there yet")
         with _writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
 
     @property
     def checkpoints(self) -> Path:
@@ -150,7 +150,10 @@ class RunFolder:
     def close(self) -> None:
         """Let go of the file of rows; the next row opens it again."""
         if self._rows is not None:
-            self._rows.close()
+            try:
+                self._rows.close()
+            except OSError:  # what it was to write may be lost: all rows are written again
+                self._lacks_rows = True
             self._rows = None
 
     def discard(self) -> None:

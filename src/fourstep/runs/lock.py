@@ -43,7 +43,8 @@ class RunLock:
     def close_only(self) -> None:
         """Close the file without giving the folder back, in a process that shares it with its parent."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # it is let go all the same
+                self._file.close()
             self._file = None
 
     def release(self) -> None:

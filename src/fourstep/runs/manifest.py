@@ -65,7 +65,13 @@ def list_checkpoints(place: Path) -> tuple[list[Checkpoint], list[str]]:
         NewerFormatError: one of them was written by a newer fourstep.
     """
     found, damaged = [], []
-    for path in sorted(place.glob("step-*")) if place.is_dir() else ():
+    try:
+        paths = sorted(path for path in place.iterdir() if path.name.startswith("step-"))
+    except FileNotFoundError:
+        paths = []
+    except OSError as error:
+        raise RunFolderError(f"{place} cannot be read: {reason(error)}. Expected a folder with checkpoints") from error
+    for path in paths:
         try:
             found.append(read_manifest(path))
         except NewerFormatError:
@@ -84,14 +90,16 @@ def read_manifest(path: Path) -> Checkpoint:
     """
     try:
         content = read_json(path / MANIFEST)
-        number = content["format"]
-        if isinstance(number, int) and number > FORMAT:
-            raise NewerFormatError(
-                f"{path} has format {number}, and this fourstep reads up to {FORMAT}: pip install --upgrade fourstep"
-            )
         content.pop("sha256")
-        if (path / MANIFEST).read_bytes() != _signed(content):
+        if (path / MANIFEST).read_bytes() != _signed(
+            content
+        ):  # first of all: a flipped bit must not look like a format
             raise ValueError("its own SHA-256 differs")  # noqa: TRY301 - one message for all
+        if int(content["format"]) > FORMAT:
+            raise NewerFormatError(
+                f"{path} has format {content['format']}, and this fourstep reads up to {FORMAT}: "
+                "pip install --upgrade fourstep"
+            )
         if not path.name.startswith(f"step-{content['step']:08}"):
             raise ValueError(f"it is that of step {content['step']}")  # noqa: TRY301 - one message for all
         files = {_plain(name): (int(mark["size"]), str(mark["sha256"])) for name, mark in content["files"].items()}

@@ -39,10 +39,8 @@ class Signals:
         self._before.clear()
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Python passes it
-        if (
-            os.getpid() != self._pid
-        ):  # a worker process, forked meanwhile; Ctrl-C reaches it too, but is the run's to answer
-            if number != signal.SIGINT:
+        if os.getpid() != self._pid:  # a worker process, forked meanwhile: its run answers, and then ends it
+            if number == signal.SIGTERM:
                 self.leave(number)
         elif self.received is not None:
             self.leave(number)

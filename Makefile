@@ -11,7 +11,7 @@ READY := $(VENV)/ready
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fourstep/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow check format results bench bench-peers lock clean
+.PHONY: help train test test-slow check format results bench bench-peers faults faults-long lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,15 @@ $(PEERS)/ready: benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-peers.txt
 	@touch $@
+
+faults: $(READY)  ## break runs in every way, and look whether they go on, equal in every bit (about ten minutes)
+	$(BIN)/python faults/run.py
+
+# In parts that can run side by side, on other machines too: make faults-long SHARD=1/2. What FAULTS holds is not done again.
+SHARD ?= 1/1
+FAULTS ?= faults-long.jsonl
+faults-long: $(READY)  ## the same as often as docs/reliability.md says; interrupted, it goes on where it was
+	$(BIN)/python faults/run.py --long --shard $(SHARD) --out $(FAULTS)
 
 lock: ## write requirements-dev.txt anew from pyproject.toml, in a fresh environment
 	rm -rf $(VENV)-lock

@@ -285,6 +285,18 @@ def test_a_signal_ends_the_step_saves_and_leaves(
     assert finish(tmp_path / "run") == whole
 
 
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path: Path) -> None:
+    """It is named; the end is the same."""
+    whole = finish(tmp_path / "whole")
+    killed(tmp_path / "run", 20)
+    weights = sorted((tmp_path / "run" / "checkpoints").glob("*/model.safetensors"))[-1]
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.warns(fs.FourstepWarning, match=r"model\.safetensors is damaged: its SHA-256 differs\. Continued from"):
+        run = train(tmp_path / "run")
+
+    assert digest(run) == whole
+
+
 def test_a_signal_does_not_wait_for_a_long_evaluation(tmp_path: Path) -> None:
     """It is done again as a whole, from the same generators; so is what the loop does after it."""
 

@@ -78,9 +78,10 @@ class Keeper:
         folder = self.folder = self.folder or RunFolder(self.path)
         lock = RunLock(folder.path)
         try:
-            if not self._is_opened:
+            if self._is_opened:
+                self._check_latest(folder)
+            else:
                 self._open_first(folder, speed)
-            self._check_latest(folder)
             if self.run.show != "none" and self.run.step:
                 say_where(self.path, self.run.step, self.run.epochs_done, epochs, self.was_stopped)
             self._saved_at, self._leaves = perf_counter(), False

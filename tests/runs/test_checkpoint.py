@@ -97,6 +97,18 @@ def test_every_flipped_bit_is_found(place: Path) -> None:
         path.write_bytes(sound)
 
 
+def test_a_flipped_format_is_damage_and_no_newer_version(place: Path) -> None:
+    """Every bit of the number: refused as a newer one, no earlier checkpoint would be taken."""
+    path = place / "step-00000020" / "manifest.json"
+    sound = path.read_bytes()
+    for bit in range(8):
+        damaged = bytearray(sound)
+        damaged[sound.index(b'"format": 1') + 10] ^= 1 << bit
+        path.write_bytes(damaged)
+        with pytest.warns(fs.FourstepWarning, match=r"manifest\.json is damaged"):
+            assert is_of(10, (load_latest(place) or [None, None])[1])
+
+
 @pytest.mark.parametrize("name", ["manifest.json", "model.json", "model.safetensors", "state.json"])
 def test_every_truncation_is_found(place: Path, name: str) -> None:
     """At every length from nothing to all but one byte, and a file that is gone."""

@@ -41,12 +41,13 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).absolute()  # the script may change to another folder
+        with _writing(Path(path)):  # the folder that one is in may be gone
+            self.path = Path(path).absolute()  # the script may change to another
         self._rows: io.FileIO | None = None
         self._lacks_rows = False  # the disk did not take one
-        if self.path.exists() and not self.path.is_dir():
-            raise RunFolderError(f"{self.path} is a file: choose a folder that is not there yet")
         with _writing(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                raise RunFolderError(f"{self.path} is a file: choose a folder that is not there yet")
             make_folder(self.path)
 
     @property
@@ -177,6 +178,8 @@ def _writing(folder: Path) -> Iterator[None]:
     """Turn what goes wrong with the disk into one line that names the folder."""
     try:
         yield
+    except RunFolderError:
+        raise
     except DataFileError as error:
         raise RunFolderError(str(error)) from error
     except OSError as error:

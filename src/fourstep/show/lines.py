@@ -1,6 +1,7 @@
 """One plain line per epoch: for output that is no terminal, such as a file, a pipe or a notebook."""
 
 import sys
+from contextlib import suppress
 
 from fourstep.events import Event
 from fourstep.show.labels import number, speed, title
@@ -19,4 +20,5 @@ def print_lines(event: Event) -> None:
 def say(text: str) -> None:
     """A line about the run beside its output, on standard error where there is one."""
     if sys.stderr is not None:  # a program without a console has none
-        sys.stderr.write(f"fourstep: {text}\n")
+        with suppress(OSError):  # the terminal was closed
+            sys.stderr.write(f"fourstep: {text}\n")

@@ -43,6 +43,7 @@ class Terminal:
         self._size = (0, 0)
         self._rest_until = 0.0
         self._heard = 0.0
+        self._is_open = True
         self._progress: Progress | None = None
         self._console = Console(markup=False, emoji=False, highlight=False, force_jupyter=False)
         self._live = Live(
@@ -54,7 +55,14 @@ class Terminal:
         )
 
     def on_event(self, event: Event) -> None:
-        """Take note of an event; a hook."""
+        """Take note of an event; a hook. Where the terminal was closed, nothing is drawn any more."""
+        if self._is_open:
+            try:
+                self._hear(event)
+            except OSError:
+                self._is_open = False
+
+    def _hear(self, event: Event) -> None:
         self._heard = perf_counter()
         if self._progress is None:
             self._progress = Progress(event)

@@ -81,8 +81,9 @@ def test_a_bad_sample_stops_before_the_update(train: Callable[..., fs.Run], tmp_
     data = fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False)
     with pytest.raises(
         fs.NonFiniteError,
-        match=r"^the (training loss|gradients) became NaN or infinite in batch 4 of epoch 1 with lr 0\.1: the inputs of "
-        r"samples 34, 37 hold NaN or infinity: clean or leave out these\. No update was made, and the batch is in .*/failed/step-00000003$",
+        match=r"^the (training loss|gradients) became NaN or infinite in batch 4 of epoch 1 with lr 0\.1: the inputs "
+        r"of samples 34, 37 hold NaN or infinity: clean or leave out these\. No update was made, and the batch is in "
+        r".*/failed/step-00000003$",
     ) as caught:
         train(model, data, folder=tmp_path / "run")
 

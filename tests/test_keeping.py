@@ -289,7 +289,7 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path: Path) 
     """It is named; the end is the same."""
     whole = finish(tmp_path / "whole")
     killed(tmp_path / "run", 20)
-    weights = sorted((tmp_path / "run" / "checkpoints").glob("*/model.safetensors"))[-1]
+    weights = max((tmp_path / "run" / "checkpoints").glob("*/model.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.warns(fs.FourstepWarning, match=r"model\.safetensors is damaged: its SHA-256 differs\. Continued from"):
         run = train(tmp_path / "run")

@@ -44,7 +44,8 @@ def make_seekable(run: "Run") -> None:
 def say_doubts(run: "Run") -> None:
     """A line for each thing that is known to change without being saved."""
     schedules = [thing for thing in run.registered.values() if isinstance(thing, LRScheduler)]
-    if hasattr(run.optimizer.step, "_wrapped_by_lr_sched") and not schedules:
+    keeps_hooks = any(name.startswith("hook ") for name in run.registered)  # one of them may keep the schedule
+    if hasattr(run.optimizer.step, "_wrapped_by_lr_sched") and not schedules and not keeps_hooks:
         say("a schedule changes the optimizer and is not saved: run.register('schedule', schedule) keeps it")
     train = run.data.train
     if isinstance(train, LoaderBatches) and not is_exact(train.loader):

@@ -209,9 +209,10 @@ def test_pruning_keeps_what_it_is_told_and_clears_what_died(place: Path) -> None
         (place / name).mkdir()
         (place / name / "model.json").write_text("half")
     (place / "notes.txt").write_text("mine")
+    (place / "step-00000010-mine").mkdir()
     prune_checkpoints(place, [place / "step-00000020"])
 
-    assert sorted(path.name for path in place.iterdir()) == ["notes.txt", "step-00000020"]
+    assert sorted(path.name for path in place.iterdir()) == ["notes.txt", "step-00000010-mine", "step-00000020"]
 
 
 def test_a_name_that_leads_elsewhere_is_refused(place: Path, tmp_path: Path) -> None:

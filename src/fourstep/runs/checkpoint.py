@@ -28,6 +28,7 @@ from fourstep.files import make_folder, reason, sync_folder
 from fourstep.runs.manifest import (
     LARGEST_JSON,
     MANIFEST,
+    NAME,
     Checkpoint,
     damaged_error,
     list_checkpoints,
@@ -241,8 +242,9 @@ def prune_checkpoints(place: Path, keep: Collection[Path]) -> None:
     """
     kept = {path.name for path in keep}
     for path in place.iterdir():
-        if path.name in kept or not path.name.startswith(("step-", ".part-", ".old-")):
+        is_checkpoint = NAME.fullmatch(path.name) is not None  # and no copy of somebody's, such as step-00000008-mine
+        if path.name in kept or not (is_checkpoint or path.name.startswith((".part-", ".old-"))):
             continue
-        if path.name.startswith("step-"):  # at once no checkpoint any more: half of one must not look like one
+        if is_checkpoint:  # at once no checkpoint any more: half of one must not look like one
             path = path.rename(place / f".old-{secrets.token_hex(4)}")  # noqa: PLW2901 - the same folder
         shutil.rmtree(path, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from fourstep.files import reason
 
 FORMAT = 1  # of what is written; all up to this are read
 MANIFEST = "manifest.json"
+NAME = re.compile(r"step-\d{8,}(-\d+)?")  # of a checkpoint's folder
 LARGEST_JSON = 2**26  # bytes; none of ours comes near, and a stranger's must not fill the memory
 
 
@@ -66,7 +68,7 @@ def list_checkpoints(place: Path) -> tuple[list[Checkpoint], list[str]]:
     """
     found, damaged = [], []
     try:
-        paths = sorted(path for path in place.iterdir() if path.name.startswith("step-"))
+        paths = sorted(path for path in place.iterdir() if NAME.fullmatch(path.name))
     except FileNotFoundError:
         paths = []
     except OSError as error:

@@ -147,7 +147,7 @@ def per_step(name: str, way: str) -> dict[str, float]:
     """Every count of one more step; `waits in all` is of a whole short run, its row included."""
     result: Counter[str] = Counter()
     for count in (count_calls, count_operations, count_waits, count_allocations, count_faults):
-        count(WAYS[way], Setup(name, SHORT))  # what only a first time costs
+        count(WAYS[way], Setup(name, LONG))  # what only a first time costs: the heap grows to what the longer run needs
         longer, shorter = (count(WAYS[way], Setup(name, steps)) for steps in (LONG, SHORT))
         waits = shorter["waits"]
         longer.subtract(shorter)

@@ -64,7 +64,7 @@ class Epoch:
         groups = self._groups(size)
         for group in groups if run.keeper is None else run.keeper.taking(groups):
             self._group, self._observed = group, 0
-            run.guard.begin_batch()
+            run.guard.left_out = False
             yield group
             self._group = ()
             run.step += 1

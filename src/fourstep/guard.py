@@ -62,6 +62,10 @@ class Guard:
         run: what is guarded.
         policy: `"stop"` raises; `"skip"` leaves the update out, and raises after three in a row.
 
+    Attributes:
+        skipped: updates that were left out so far.
+        left_out: the running batch's update was; an epoch sets it back for every batch.
+
     Raises:
         UnknownNameError: another policy.
     """
@@ -72,7 +76,7 @@ class Guard:
         self.run, self.policy = run, policy
         self.skipped = 0  # updates
         self._in_a_row = 0
-        self._has_skipped = False  # this batch's update, whose record is still to come
+        self.left_out = False  # this batch's update, whose record is still to come
         self._watches = self._has_stepped = False  # a loop by hand; and since when it was asked last
 
     @contextmanager
@@ -88,15 +92,11 @@ class Guard:
             if hook is not None:
                 hook.remove()
 
-    def begin_batch(self) -> None:
-        """Forget the last batch, whose record may have come before its update."""
-        self._has_skipped = False
-
     def before_step(self, optimizer: Optimizer, *_: Any) -> None:
         """Look at the gradients; torch's hook before `optimizer.step()`."""
         self._has_stepped = True
-        self._has_skipped = not gradients_are_finite(optimizer)
-        if self._has_skipped:
+        self.left_out = not gradients_are_finite(optimizer)
+        if self.left_out:
             self._refuse(None)
         else:
             self._in_a_row = 0
@@ -119,7 +119,7 @@ class Guard:
 
     def has_skipped(self, loss: Any) -> bool:
         """Is the batch's update left out, as far as `before_step` and the loss say? Asked once for every batch."""
-        skipped, self._has_skipped = self._has_skipped, False
+        skipped, self.left_out = self.left_out, False
         if self.policy == "skip" and isinstance(loss, Tensor) and loss.is_cpu:  # recorded before the update
             skipped = skipped or not _is_finite(loss.detach())
         return skipped

@@ -97,14 +97,11 @@ class Keeper:
     def _open_first(self, folder: RunFolder, speed: Mapping[str, bool | int]) -> None:
         try:
             self._begin_or_resume(folder, speed)
-        except OSError as error:
+        except (FourstepError, OSError) as error:
             folder.leave()
             if isinstance(error, FourstepError):
                 raise
             raise RunFolderError(f"{folder.path} cannot be read: {reason(error)}. Mend: check the disk") from error
-        except FourstepError:
-            folder.leave()
-            raise
         self._is_opened = True
 
     def taking(self, groups: Iterator[Any]) -> Iterator[Any]:

@@ -81,8 +81,8 @@ def fit(
     if isinstance(loss_fn, nn.Module):
         loss_fn.to(run.device)  # class weights
     for epoch in run.epochs(epochs):
+        observe = epoch.observe if amp.scaler is None else epoch.record  # a scaler leaves out what is not finite itself
         for micro_batches in epoch.micro_batches(accumulate):
-            observe = epoch.observe if amp.scaler is None else epoch.record  # a scaler leaves such updates out itself
             step(model, loss_fn, optimizer, micro_batches, amp=amp, max_grad_norm=max_grad_norm, observe=observe)
         epoch.evaluate(loss_fn)
     return run

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -81,12 +82,14 @@ class VerifyResume:
             process = subprocess.Popen(  # noqa: S603 - it is the user's own
                 command, cwd=folder, stdout=output, stderr=output, env=_environment(script, save_every)
             )
-            while process.poll() is None:
-                if target is not None and _named_step(folder) >= target:
-                    process.kill()
-                    process.wait()
-                    return False
-                time.sleep(0.005)
+            try:
+                while process.poll() is None:
+                    if target is not None and _named_step(folder) >= target:
+                        return False
+                    time.sleep(0.005)
+            finally:
+                process.kill()  # also where Ctrl-C ends the wait; what has ended is left as it is
+                process.wait()
             output.seek(0)
             lines = output.read().strip().splitlines()
         if process.returncode != 0:
@@ -103,7 +106,10 @@ def _environment(script: Path, save_every: str) -> dict[str, str]:
 
 def _named_step(folder: Path) -> int:
     """The largest step in a checkpoint's name, without looking into it."""
-    return max((int(path.name.split("-")[1]) for path in folder.rglob("step-*")), default=0)
+    steps = [0]
+    with suppress(OSError):  # the run moves what it looks through
+        steps += [int(path.name.split("-")[1]) for path in folder.rglob("step-*")]
+    return max(steps)
 
 
 def _run_folder(folder: Path) -> Path | None:

@@ -35,10 +35,10 @@ from fourstep.runs.manifest import (
     read_json,
     to_manifest,
 )
-from fourstep.runs.packing import Tensors, pack, unpack
+from fourstep.runs.packing import pack, unpack
+from fourstep.runs.tensors import Tensors, read_safetensors, write_safetensors
 
 LARGE = 2**20  # bytes from which a thread pays
-LARGEST_HEADER = 2**24  # bytes; none of ours comes near, and a stranger's must not fill the memory
 
 
 def save_checkpoint(place: Path, step: int, parts: Mapping[str, Any]) -> Checkpoint:
@@ -69,11 +69,10 @@ def save_checkpoint(place: Path, step: int, parts: Mapping[str, Any]) -> Checkpo
         path = _free_name(place, step, serial)
         part.rename(path)
         sync_folder(place)
-    except RunFolderError:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, RunFolderError):
+            raise
         needed = sum(tensor.nbytes for _, tensors in packed.values() for tensor in tensors.values())
         raise RunFolderError(_cannot_write(place, error, needed)) from error
     return Checkpoint(path=path, step=step, serial=serial, files=files)
@@ -104,19 +103,10 @@ def _write(path: Path, content: bytes) -> tuple[int, str]:
 
 
 def _write_tensors(path: Path, tensors: Tensors) -> tuple[int, str]:
-    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed by runs with a folder alone
-    from safetensors.torch import save_file  # noqa: PLC0415 - as above
-
     try:
-        save_file(tensors, str(path), metadata={"format": "pt"})
-        with path.open("rb") as file:
-            header = int.from_bytes(file.read(8), "little")
-        if header > LARGEST_HEADER:  # it could not be read again
-            raise RunFolderError(f"{path.name} cannot be saved: too many tensors, {len(tensors):,}")
-    except KeyError as error:
-        raise RunFolderError(f"{path.name} cannot be saved: safetensors has no tensors of type {error}") from error
-    except SafetensorError as error:  # its own word for a full disk
-        raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error)) from error
+        write_safetensors(tensors, path)
+    except ValueError as error:
+        raise RunFolderError(f"{path.name} cannot be saved: {error}") from error
     return _seal(path)
 
 
@@ -217,20 +207,10 @@ def load_latest(place: Path) -> tuple[Checkpoint, dict[str, Any]] | None:
 
 
 def _read_tensors(path: Path) -> Tensors:
-    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed by runs with a folder alone
-    from safetensors.torch import load_file  # noqa: PLC0415 - as above
-
     if not path.exists():
         return {}
-    with path.open("rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > LARGEST_HEADER:
-        raise ValueError(f"its header has {header:,} bytes, more than {LARGEST_HEADER:,}")
-    try:
-        # each a tensor of its own: a part of a file begins anywhere in memory, and sums round by where a tensor begins
-        return {name: tensor.clone() for name, tensor in load_file(str(path)).items()}
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
+    # each a tensor of its own: a part of a file begins anywhere in memory, and sums round by where a tensor begins
+    return {name: tensor.clone() for name, tensor in read_safetensors(path).items()}
 
 
 def prune_checkpoints(place: Path, keep: Collection[Path]) -> None:

@@ -3,18 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fourstep.errors import ConfigError
 from fourstep.runs.reading import said
+from fourstep.runs.tensors import Place, place_of
 
 NAMED = 3  # names that an error lists before it counts
 MARKS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}  # of torch.compile, FSDP, checkpointing
-
-Place: TypeAlias = tuple[int, torch.Size, tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +97,7 @@ def compare_tensors(
     shared: dict[Place, list[str]] = {}
     for name in same:
         if ours[name].numel():  # all that are empty lie at the same place
-            shared.setdefault(_place(ours[name]), []).append(name)
+            shared.setdefault(place_of(ours[name]), []).append(name)
     torn = {name for first, *more in shared.values() for name in more if not _is_same(theirs[first], theirs[name])}
     return Comparison(
         fitting=tuple(name for name in same if name not in other_kind and name not in torn),
@@ -127,12 +126,7 @@ def _is_missing(own: Any, name: str, theirs: Mapping[str, Tensor], shared: Mappi
     """Not there, nor under another name of the same tensor; and what is no tensor never is there."""
     if not isinstance(own, Tensor):
         return True
-    return name not in theirs and _place(own) not in shared
-
-
-def _place(tensor: Tensor) -> Place:
-    """Two names of one tensor have this in common."""
-    return tensor.data_ptr(), tensor.shape, tensor.stride()
+    return name not in theirs and place_of(own) not in shared
 
 
 def _is_same(one: Tensor, two: Tensor) -> bool:

@@ -17,6 +17,7 @@ from fourstep.errors import ConfigError, DataFileError, FourstepWarning
 from fourstep.files import atomic_write
 from fourstep.runs.comparing import Comparison, compare_tensors, first_of, plain_names, types_of
 from fourstep.runs.reading import read_tensors, said
+from fourstep.runs.tensors import write_safetensors
 
 Rename: TypeAlias = Callable[[str], str]
 Named: TypeAlias = dict[str, tuple[str, Any]]  # plain name -> the model's own name and value
@@ -121,9 +122,6 @@ def convert_weights(path: str | Path, output: str | Path, *, key: str | None = N
     Raises:
         ConfigError, DataFileError: the file cannot be read, or the new one not written.
     """
-    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed once
-    from safetensors.torch import save_file  # noqa: PLC0415 - as above
-
     if Path(output).suffix != ".safetensors":
         raise ConfigError(f"{output} is no name for safetensors: expected one that ends in .safetensors")
     if Path(output).exists():
@@ -136,11 +134,11 @@ def convert_weights(path: str | Path, output: str | Path, *, key: str | None = N
             tensor = tensor.clone()  # safetensors takes no parts of others
         taken.add(tensor.data_ptr())
         tensors[name] = tensor
-    with atomic_write(output) as part:
-        try:
-            save_file(tensors, str(part), metadata={"format": "pt"})
-        except SafetensorError as error:  # its own word for a full disk
-            raise OSError(str(error)) from error
+    try:
+        with atomic_write(output) as part:
+            write_safetensors(tensors, part)
+    except ValueError as error:
+        raise DataFileError(f"{output} cannot hold these: {error}") from error
     return tensors
 
 

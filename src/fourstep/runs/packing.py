@@ -9,16 +9,14 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fourstep.errors import RunFolderError
-
-Tensors: TypeAlias = dict[str, Tensor]
-Place: TypeAlias = tuple[int, torch.Size, tuple[int, ...], torch.dtype]
+from fourstep.runs.tensors import Place, Tensors, alone, place_of
 
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # strict JSON has none of them
 
@@ -77,8 +75,7 @@ class _Packer:
         return {"$dict": pairs}
 
     def _keep(self, tensor: Tensor, path: tuple[str, ...]) -> str:
-        tensor = tensor.detach()
-        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        tensor, place = tensor.detach(), place_of(tensor)
         if tensor.numel() and place in self._names:
             return self._names[place]
         name = ".".join(path) or "value"
@@ -86,14 +83,8 @@ class _Packer:
             name += "_"
         self._names[place] = name
         self._alive.append(tensor)
-        self.tensors[name] = _alone(tensor)
+        self.tensors[name] = alone(tensor)
         return name
-
-
-def _alone(tensor: Tensor) -> Tensor:
-    """The tensor on the CPU, in order, and not as a part of a larger one."""
-    tensor = tensor.cpu().contiguous()
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def _order(tensor: Tensor) -> dict[str, list[int]]:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from fourstep.errors import ConfigError, DataFileError
 from fourstep.files import reason
+from fourstep.runs.tensors import read_safetensors
 from fourstep.runs.weights import WEIGHTS
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".tar")  # the last as in model_best.pth.tar
 SAFE_TORCH = "2.10"  # an earlier weights_only=True can be made to run code: CVE-2026-24747, GHSA-63cw-57p8-fm3p
-LARGEST_HEADER = 2**24  # bytes; that of a model of 100,000 tensors is smaller
 LONGEST_REASON = 160  # characters of another library's message
 MEND = "Where it was made, write torch.save(model.state_dict(), ...) or safetensors' save_file"
 
@@ -59,18 +59,11 @@ def said(name: Any) -> str:
 
 
 def _read_safetensors(file: Path) -> Any:
-    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed once
-    from safetensors.torch import load_file  # noqa: PLC0415 - as above
-
     try:
-        with file.open("rb") as opened:
-            header = int.from_bytes(opened.read(8), "little")
-        if header > LARGEST_HEADER:
-            raise ValueError(f"its header has {header:,} bytes, more than {LARGEST_HEADER:,}")  # noqa: TRY301 - one message for all
-        return load_file(str(file))
+        return read_safetensors(file)
     except OSError as error:
         raise DataFileError(f"{file} cannot be read: {reason(error)}. Expected a file that may be read") from error
-    except (SafetensorError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+    except ValueError as error:
         raise DataFileError(
             f"{file} is damaged: {_short(str(error))}. Expected whole safetensors; fetch it again"
         ) from error

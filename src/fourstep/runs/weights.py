@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fourstep.errors import DataFileError, RunFolderError
 from fourstep.files import atomic_write
+from fourstep.runs.tensors import Place, alone, place_of, read_safetensors, write_safetensors
 
 WEIGHTS = "model.safetensors"
 NAMED = 3  # names that an error lists before it counts
-
-Place: TypeAlias = tuple[int, torch.Size, tuple[int, ...]]
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
@@ -26,9 +24,6 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
     Raises:
         DataFileError: the file cannot be written, or cannot hold the model's state.
     """
-    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed once
-    from safetensors.torch import save_file  # noqa: PLC0415 - as above
-
     tensors: dict[str, Tensor] = {}
     places: set[Place] = set()
     for name, value in model.state_dict().items():
@@ -37,27 +32,14 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
                 f"{path} cannot hold the model's {name!r}, a {type(value).__name__}: expected tensors alone. "
                 "Make it a buffer, or save it yourself"
             )
-        if _place(value) not in places:
-            tensors[name] = _alone(value)
-        places.add(_place(value))
-    with atomic_write(path) as part:
-        try:
-            save_file(
-                tensors, str(part), metadata={"format": "pt"}
-            )  # the mark by which other readers know torch's layout
-        except SafetensorError as error:  # its own word for a full disk
-            raise OSError(str(error)) from error
-
-
-def _place(tensor: Tensor) -> Place:
-    """Two names of one tensor have this in common."""
-    return tensor.data_ptr(), tensor.shape, tensor.stride()
-
-
-def _alone(tensor: Tensor) -> Tensor:
-    """The tensor on the CPU, in order, and not as a part of a larger one."""
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+        if place_of(value) not in places:
+            tensors[name] = alone(value)
+        places.add(place_of(value))
+    try:
+        with atomic_write(path) as part:
+            write_safetensors(tensors, part)
+    except ValueError as error:
+        raise DataFileError(f"{path} cannot hold the model's state: {error}") from error
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
@@ -70,17 +52,14 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Raises:
         RunFolderError: the file is missing or damaged, or its names or shapes are not the model's.
     """
-    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import, and needed once
-    from safetensors.torch import load_file  # noqa: PLC0415 - as above
-
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     try:
-        saved: dict[str, Tensor] = load_file(str(file))
+        saved = read_safetensors(file)
     except FileNotFoundError as error:
         raise RunFolderError(
             f"{file} is not there: a run writes its weights at the end, and none if it failed"
         ) from error
-    except (SafetensorError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise RunFolderError(
             f"{file} is damaged: {error}. Expected the weights that a run wrote; train again"
         ) from error
@@ -108,8 +87,8 @@ def check_fit(model: nn.Module, saved: Mapping[str, Any], file: Path) -> None:
 def _misfits(model: nn.Module, saved: dict[str, Tensor]) -> Iterable[str]:
     """What in a file is not as the model has it."""
     state = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    kept = {_place(state[name]) for name in saved if name in state}
-    missing = [name for name in state if name not in saved and _place(state[name]) not in kept]
+    kept = {place_of(state[name]) for name in saved if name in state}
+    missing = [name for name in state if name not in saved and place_of(state[name]) not in kept]
     unexpected = [name for name in saved if name not in state]
     other_shape = [
         f"{name} {tuple(value.shape)} for {tuple(state[name].shape)}"

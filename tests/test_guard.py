@@ -1,6 +1,7 @@
 """What is not finite never reaches the weights."""
 
 import math
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
-from fourstep.guard import gradients_are_finite
+from fourstep.finite import gradients_are_finite
 from fourstep.runs.checkpoint import load_latest
 
 SAMPLES, BATCH = 60, 10
@@ -200,3 +201,143 @@ def test_an_unknown_policy_is_named() -> None:
     """With those that there are."""
     with pytest.raises(fs.UnknownNameError, match="unknown policy for what is not finite 'skp': did you mean 'skip'"):
         by_fit(make_model(), fs.Batches(*samples(), batch_size=BATCH), non_finite="skp")
+
+
+@WAYS
+def test_rollback_goes_back_to_the_last_epochs_end_and_on_with_the_next_batch(
+    train: Callable[..., fs.Run], tmp_path: Path
+) -> None:
+    """The updates since then are undone, the optimizer's memory too; the bad batch is not seen by anything."""
+    inputs, targets = samples(34)
+    model = make_model()
+    data = fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False)
+    run = train(model, data, non_finite="rollback", folder=tmp_path / "run")
+
+    assert run.guard.skipped == 2
+    assert equal(model, expected(inputs, targets, [4, 5] * 2))  # batch 3 of 0 to 5 is the bad one
+    assert all(math.isfinite(row["train/loss"]) for row in run.history)
+    assert run.step == 12
+
+
+@WAYS
+def test_rollback_goes_back_to_the_last_of_every_so_many_steps(train: Callable[..., fs.Run], tmp_path: Path) -> None:
+    """To one of those that the user chose, not to one that the clock brought."""
+    inputs, targets = samples(34)
+    model = make_model()
+    data = fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False)
+    train(model, data, non_finite="rollback", folder=tmp_path / "run", saving=fs.Saving(every_steps=2))
+
+    assert equal(model, expected(inputs, targets, [0, 1, 4, 5, 0, 1, 4, 5]))
+
+
+@WAYS
+def test_rollback_ends_where_it_leads_to_the_same_place_again(train: Callable[..., fs.Run], tmp_path: Path) -> None:
+    """Three times from one place, with good batches between; the fourth raises."""
+    inputs, targets = samples(0, 10, 30, 50)
+    with pytest.raises(fs.NonFiniteError, match=r"in batch 6 of epoch 1 .* of sample 50 hold NaN"):
+        train(
+            make_model(), fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False),
+            non_finite="rollback", folder=tmp_path / "run",
+        )  # fmt: skip
+
+
+@WAYS
+def test_a_stopped_run_goes_back_to_the_same_place(train: Callable[..., fs.Run], tmp_path: Path) -> None:
+    """Continued between the last mark and the bad batch, it ends as one that was never stopped."""
+    inputs, targets = samples(34, 55)
+    data = fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False)
+    whole, parts = make_model(), make_model()
+    train(whole, data, non_finite="rollback", folder=tmp_path / "whole")
+
+    def interrupt(event: fs.Event) -> None:
+        if event.kind == "row" and event.step == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    settings: dict[str, Any] = {"non_finite": "rollback", "folder": tmp_path / "parts", "log_every": 1}
+    with pytest.raises(KeyboardInterrupt):
+        train(parts, data, hooks=[interrupt], **settings)
+    parts = make_model()
+    run = train(parts, data, **settings)
+
+    assert equal(parts, whole)
+    assert run.guard.skipped == 4
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_rollback_without_a_folder_is_refused() -> None:
+    """Before any training."""
+    with pytest.raises(fs.ConfigError, match=r"goes back to what a folder holds: give the run folder=\.\.\."):
+        by_fit(make_model(), fs.Batches(*samples(), batch_size=BATCH), non_finite="rollback")
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treat every tensor as if it were on a device that is not to be waited for."""
+    monkeypatch.setattr(Tensor, "is_cpu", False)
+
+
+@WAYS
+@pytest.mark.usefixtures("far")
+def test_far_away_the_weights_stay_finite_and_the_batch_is_named(train: Callable[..., fs.Run]) -> None:
+    """Seen where the device is waited for, up to a row later; nothing of the bad batch has come into the weights."""
+    inputs, targets = samples(34, 37)
+    model = make_model()
+    with pytest.raises(
+        fs.NonFiniteError,
+        match=r"^the (training loss|gradients) became NaN or infinite in batch 4 of epoch 1 with lr 0\.1: the inputs "
+        r"of samples 34, 37 hold NaN or infinity: clean or leave out these\. No update was made$",
+    ):
+        train(model, fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False))
+
+    assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+
+
+@WAYS
+@pytest.mark.usefixtures("far")
+def test_far_away_skipping_makes_an_update_of_zeros(train: Callable[..., fs.Run]) -> None:
+    """Which is what momentum alone makes; the batch counts for nothing in the loss."""
+    inputs, targets = samples(34)
+    model, twin = make_model(), make_model()
+    run = train(model, fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False), non_finite="skip")
+
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9)
+    for batch in [0, 1, 2, 3, 4, 5] * 2:
+        rows = slice(batch * BATCH, (batch + 1) * BATCH)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(twin(inputs[rows].nan_to_num()), targets[rows]).backward()
+        for parameter in twin.parameters():
+            if batch == 3 and parameter.grad is not None:
+                parameter.grad.zero_()
+        optimizer.step()
+    assert equal(model, twin)
+    assert run.guard.skipped == 2
+    assert all(math.isfinite(row["train/loss"]) for row in run.history)
+
+
+@WAYS
+@pytest.mark.usefixtures("far")
+def test_far_away_rollback_goes_back_too(train: Callable[..., fs.Run], tmp_path: Path) -> None:
+    """To the last epoch's end, when a row is written."""
+    inputs, targets = samples(34)
+    model = make_model()
+    train(
+        model, fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False), non_finite="rollback",
+        folder=tmp_path / "run", log_every=1,
+    )  # fmt: skip
+
+    assert equal(model, expected(inputs, targets, [4, 5] * 2))
+
+
+@pytest.mark.gpu
+@WAYS
+def test_on_a_device_the_weights_stay_finite(train: Callable[..., fs.Run], tmp_path: Path) -> None:
+    """As far away on a CPU: the batch is named and kept."""
+    inputs, targets = samples(34, 37)
+    model = make_model()
+    with pytest.raises(fs.NonFiniteError, match=r"in batch 4 of epoch 1 with lr 0\.1: the inputs of samples 34, 37"):
+        train(
+            model, fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False), device="cuda", folder=tmp_path / "run"
+        )  # fmt: skip
+
+    assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+    assert load_latest(tmp_path / "run" / "failed") is not None

@@ -75,6 +75,7 @@ class Epoch:
                 self._read()
                 self._add_row("row")
             elif announcer.is_tick_due():
+                run.guard.read()
                 announcer.tell("tick", self.position)
             if announcer.stop is not None:
                 self._is_cut = self._batches != self._num_batches
@@ -140,7 +141,10 @@ class Epoch:
         Raises:
             ShapeError: outputs and targets do not belong together.
         """
-        if not self.run.guard.has_skipped(loss):
+        guard = self.run.guard
+        if not guard.has_skipped(loss):
+            if not getattr(loss, "is_cpu", True):
+                items = guard.counted(loss, items, targets)
             self.run.recorder.record(loss, outputs, targets, items)
 
     def observe(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
@@ -151,6 +155,8 @@ class Epoch:
             ShapeError: as for `record`.
         """
         if self.run.guard.passes(loss, items):
+            if not loss.is_cpu:
+                items = self.run.guard.counted(loss, items, targets)
             self.run.recorder.record(loss, outputs, targets, items)
         self._observed += 1
 
@@ -164,10 +170,15 @@ class Epoch:
         """Of the batch that is being trained on, from 1."""
         return self._batches + self._observed + 1
 
-    def indices(self) -> list[int] | None:
-        """Which samples are in the batch; None where the data cannot say."""
+    def indices(self, batch_number: int) -> list[int] | None:
+        """Which samples are in a batch of this epoch, counted from 1; None where the data cannot say."""
         source: Any = self.run.data.train
-        return source.indices(self.number - 1, self.batch_number - 1) if hasattr(source, "indices") else None
+        return source.indices(self.number - 1, batch_number - 1) if hasattr(source, "indices") else None
+
+    def find(self, batch_number: int) -> Batch | None:
+        """A batch of this epoch, counted from 1, once more; None where the data cannot say."""
+        source: Any = self.run.data.train
+        return source.find(self.number - 1, batch_number - 1) if hasattr(source, "find") else None
 
     def evaluate(self, loss_fn: LossFn | None = None, split: str | None = None) -> dict[str, float]:
         """Measure the model over a split; its modules' modes are restored.
@@ -226,6 +237,7 @@ class Epoch:
 
     def _read(self) -> None:
         """Read the sums, which waits for the device."""
+        self.run.guard.read()
         bad_batch = self.run.recorder.read()
         if bad_batch is not None:
             raise non_finite_error(bad_batch, self.number, self.run.optimizer.param_groups[0].get("lr"))

@@ -1,66 +1,44 @@
 """What is not finite never reaches the weights: loss and gradients are looked at before the update.
 
-On a CPU that costs a sum per parameter. On other devices it would make every step wait, so that there a loss that is
-not finite is seen where a row is written.
+On a CPU that costs a sum per parameter, and the answer is there before the update. On another device the same is
+looked at there, without waiting: gradients that are not finite become zeros, and the answer is read when the device is
+waited for anyway, a few times a second at most.
 """
 
-import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
-from fourstep.errors import FourstepError, NonFiniteError, UnknownNameError
-from fourstep.nesting import map_tensors
+from fourstep.causes import find_cause
+from fourstep.errors import ConfigError, FourstepError, NonFiniteError, UnknownNameError
+from fourstep.finite import gradients_are_finite, is_finite, screen_gradients
+from fourstep.losses import count_items
 from fourstep.runs.checkpoint import prune_checkpoints, save_checkpoint
 from fourstep.show.lines import say
 
 if TYPE_CHECKING:
     from fourstep.run import Run  # a guard reads its run; at run time it is given it and imports nothing
 
-NonFinite: TypeAlias = Literal["stop", "skip"]
+NonFinite: TypeAlias = Literal["stop", "skip", "rollback"]
 
-POLICIES = ("stop", "skip")
-MOST_SKIPPED = 3  # updates one after the other; then something is wrong that skipping does not mend
-NAMED = 5  # samples that an error lists
+POLICIES = ("stop", "skip", "rollback")
+MOST_IN_A_ROW = 3  # updates left out, or goings back to one place; then something is wrong that this does not mend
 FAILED = "failed"  # the folder for batches, in a run's
 
 
-def gradients_are_finite(optimizer: Optimizer) -> bool:
-    """Are all gradients on the CPU finite? True also where they are elsewhere: to look would wait for the device."""
-    total = 0.0
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            if not gradient.is_cpu:
-                return True
-            total += float(gradient.abs().sum() if gradient.is_complex() else gradient.sum())
-    # NaN and infinity survive every sum; a sum of finite numbers may overflow too
-    return math.isfinite(total) or not _bad_gradients(optimizer)
-
-
-def _bad_gradients(optimizer: Optimizer) -> list[Tensor]:
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    return [one for one in parameters if one.grad is not None and not _is_finite(one.grad)]
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    tensor = tensor.coalesce().values() if tensor.is_sparse else tensor
-    return bool(torch.isfinite(tensor).all())
-
-
 class Guard:
-    """Stops a run, or leaves out an update, before a loss or gradient that is not finite changes the weights.
+    """Stops a run, leaves out an update, or goes back, before what is not finite changes the weights.
 
     Args:
         run: what is guarded.
-        policy: `"stop"` raises; `"skip"` leaves the update out, and raises after three in a row.
+        policy: `"stop"` raises; `"skip"` leaves the update out, and raises after three in a row; `"rollback"` leaves
+            it out and puts weights and optimizer back to where the last epoch ended, and raises after three times.
+        has_folder: the run is kept.
 
     Attributes:
         skipped: updates that were left out so far.
@@ -68,16 +46,21 @@ class Guard:
 
     Raises:
         UnknownNameError: another policy.
+        ConfigError: `"rollback"` without a folder, which has nothing to go back to.
     """
 
-    def __init__(self, run: "Run", policy: Any) -> None:
+    def __init__(self, run: "Run", policy: Any, *, has_folder: bool) -> None:
         if policy not in POLICIES:
             raise UnknownNameError.of("policy for what is not finite", str(policy), POLICIES)
+        if policy == "rollback" and not has_folder:
+            raise ConfigError("non_finite='rollback' goes back to what a folder holds: give the run folder=...")
         self.run, self.policy = run, policy
         self.skipped = 0  # updates
         self._in_a_row = 0
         self.left_out = False  # this batch's update, whose record is still to come
         self._watches = self._has_stepped = False  # a loop by hand; and since when it was asked last
+        self._flags: list[tuple[int, Tensor]] = []  # of batches on a device, by number; not read yet
+        self._stuck: Tensor | None = None  # one of them was bad, and nothing may change until it was answered
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -95,11 +78,15 @@ class Guard:
     def before_step(self, optimizer: Optimizer, *_: Any) -> None:
         """Look at the gradients; torch's hook before `optimizer.step()`."""
         self._has_stepped = True
-        self.left_out = not gradients_are_finite(optimizer)
+        are_finite = gradients_are_finite(optimizer)
+        if are_finite is None:
+            self._screen(None, None)
+            return
+        self.left_out = not are_finite
         if self.left_out:
             self._refuse(None)
-        else:
-            self._in_a_row = 0
+        elif self._in_a_row:
+            self._end_row()
 
     def is_between_updates(self) -> bool:
         """Has the loop updated since this was asked last? Else it adds gradients up, which no checkpoint holds."""
@@ -109,19 +96,62 @@ class Guard:
     def passes(self, loss: Tensor, items: int | Tensor | None) -> bool:
         """Look at a batch's mean loss and at the gradients before the update; False where the update is left out."""
         if not loss.is_cpu:
+            self._screen(loss, items)
             return True
         sound = math.isfinite(float(loss)) or (items is not None and not items)  # the mean of no items is NaN
         if not (sound and gradients_are_finite(self.run.optimizer)):
             self._refuse(loss)
             return False
-        self._in_a_row = 0
+        if self._in_a_row:
+            self._end_row()
         return True
+
+    def _end_row(self) -> None:
+        if self.policy != "rollback":  # which is forgiven at the next place to go back to
+            self._in_a_row = 0
+
+    def forgive(self) -> None:
+        """The run has come to a new place to go back to."""
+        if self.policy == "rollback":
+            self._in_a_row = 0
+
+    def _screen(self, loss: Tensor | None, items: int | Tensor | None) -> None:
+        """Look on the device, and remember the answer for `read`."""
+        if self._stuck is None:
+            self._stuck = torch.zeros((), dtype=torch.bool, device=self.run.device)
+        flag = screen_gradients(self.run.optimizer, loss, items, self._stuck)
+        self._flags.append((self.run.epoch.batch_number if self.run.epoch else 0, flag))
+        if self.policy != "skip":
+            self._stuck = self._stuck | (flag != 0)
+
+    def read(self) -> None:
+        """Answer what was found on a device since the last time, which waits for it; on a CPU there is nothing to do.
+
+        Raises:
+            NonFiniteError: as for an update that is left out.
+        """
+        if not self._flags:
+            return
+        numbers, flags = zip(*self._flags, strict=True)
+        self._flags, self._stuck = [], None
+        for number, flag in zip(numbers, torch.stack(flags).tolist(), strict=True):
+            if not flag:
+                self._end_row()
+                continue
+            self._answer(self._describe("training loss" if flag > 1 else "gradients", number))
+            if self.policy != "skip":  # nothing after it has changed the weights
+                break
+
+    def counted(self, loss: Tensor, items: int | Tensor | None, targets: Any) -> Tensor:
+        """How many items a batch on a device counts for: none where its loss is not finite."""
+        items = count_items(None, targets) if items is None else items
+        return torch.where(torch.isfinite(loss.detach()).all(), items, 0)
 
     def has_skipped(self, loss: Any) -> bool:
         """Is the batch's update left out, as far as `before_step` and the loss say? Asked once for every batch."""
         skipped, self.left_out = self.left_out, False
-        if self.policy == "skip" and isinstance(loss, Tensor) and loss.is_cpu:  # recorded before the update
-            skipped = skipped or not _is_finite(loss.detach())
+        if self.policy != "stop" and isinstance(loss, Tensor) and loss.is_cpu:  # recorded before the update
+            skipped = skipped or not is_finite(loss.detach())
         return skipped
 
     def state_dict(self) -> dict[str, int]:
@@ -136,31 +166,48 @@ class Guard:
         """Raise, or take the gradients away: an optimizer passes over what has none.
 
         Raises:
-            NonFiniteError: the policy is to stop, or too many were skipped.
+            NonFiniteError: as `_answer`.
         """
-        error = NonFiniteError(self._describe(loss))
-        self._in_a_row += 1
-        if self.policy == "stop" or self._in_a_row > MOST_SKIPPED:
-            raise error
+        message = self._describe("gradients" if loss is None or math.isfinite(float(loss)) else "training loss", None)
         for group in self.run.optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
-        self.skipped += 1
-        if self.run.show != "none":
-            say(f"{error}. The update was left out")
+        self._answer(message)
 
-    def _describe(self, loss: Tensor | None) -> str:
-        """One line: where it happened, what was the first thing that was not finite, where the batch is, the mend."""
+    def _answer(self, message: str) -> None:
+        """Do as the policy says; the update is left out already.
+
+        Raises:
+            NonFiniteError: the policy is to stop, or too many were left out.
+        """
+        self._in_a_row += 1
+        if self.policy == "stop" or self._in_a_row > MOST_IN_A_ROW:
+            raise NonFiniteError(message)
+        self.skipped += 1
+        done = "The update was left out"
+        if self.policy == "rollback" and self.run.keeper is not None:
+            done = f"The weights are those of step {self.run.keeper.go_back():,} again"
+        if self.run.show != "none":
+            say(f"{message}. {done}")
+
+    def _describe(self, what: str, number: int | None) -> str:
+        """One line: where it happened, what was the first thing that was not finite, where the batch is, the mend.
+
+        Args:
+            what: was not finite.
+            number: of a batch of this epoch that went by; None for the one that is at hand.
+        """
         run, epoch = self.run, self.run.epoch
-        what = "gradients" if loss is None or math.isfinite(float(loss)) else "training loss"
         where = f"step {run.step + 1:,}"
-        inputs, targets, indices = None, None, None
-        if epoch is not None and epoch.batch is not None:
-            inputs, targets = epoch.batch
-            indices = epoch.indices()
-            where = f"batch {epoch.batch_number} of epoch {epoch.number}"
+        batch, indices = None, None
+        if epoch is not None and (number or epoch.batch is not None):
+            batch = epoch.find(number) if number else epoch.batch
+            number = number or epoch.batch_number
+            indices = epoch.indices(number)
+            where = f"batch {number} of epoch {epoch.number}"
         rate = run.optimizer.param_groups[0].get("lr")
         where += f" with lr {rate:g}" if isinstance(rate, int | float) else ""
+        inputs, targets = batch or (None, None)
         cause = find_cause(run.model, run.optimizer, inputs, indices)
         kept = self._keep_batch(inputs, targets, indices, cause)
         return f"the {what} became NaN or infinite in {where}: {cause}. No update was made{kept}"
@@ -178,58 +225,3 @@ class Guard:
         except (FourstepError, OSError) as error:
             return f", and the batch could not be kept ({error})"
         return f", and the batch is in {kept.path}"
-
-
-def find_cause(model: nn.Module, optimizer: Optimizer, inputs: Any, indices: list[int] | None) -> str:
-    """What was not finite first, and what to do about it: samples, a parameter, a module's output, a gradient."""
-    bad = _bad_samples(inputs)
-    if bad:
-        named = [indices[row] for row in bad] if indices is not None else bad
-        which = ", ".join(map(str, named[:NAMED])) + (f" and {len(named) - NAMED} more" if len(named) > NAMED else "")
-        return f"the inputs of sample{'s' * (len(named) > 1)} {which} hold NaN or infinity: clean or leave out these"
-    for name, parameter in model.named_parameters():
-        if not _is_finite(parameter):
-            return f"the weights {name!r} are not finite: use a smaller lr"
-    module = None if inputs is None else _first_bad_module(model, inputs)
-    if module is not None:
-        return f"first in the output of {module}: use a smaller lr, clip the gradients, or scale the inputs"
-    tensors = _bad_gradients(optimizer)
-    names = [name for name, parameter in model.named_parameters() if any(parameter is tensor for tensor in tensors)]
-    if names:
-        return f"first in the gradient of {names[-1]!r}: use a smaller lr, or look for a root or a division at 0"
-    return "use a smaller lr, clip the gradients, or look for NaN in the inputs"
-
-
-def _bad_samples(inputs: Any) -> list[int]:
-    """The rows of a batch that are not finite; of the first tensor where there are several."""
-    if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() == 0:
-        return []
-    finite = torch.isfinite(inputs).reshape(len(inputs), -1).all(1)
-    return [int(row) for row in (~finite).nonzero()]
-
-
-def _first_bad_module(model: nn.Module, inputs: Any) -> str | None:
-    """The first module without children whose output is not finite, run again on a copy of the model."""
-    found: list[str] = []
-    try:
-        twin = copy.deepcopy(model)
-        for name, module in twin.named_modules():
-            if not any(True for _ in module.children()):
-                module.register_forward_hook(_note(f"{name or 'model'!r} ({type(module).__name__})", found))
-        with torch.no_grad(), torch.random.fork_rng():
-            twin(map_tensors(Tensor.clone, inputs))
-    except Exception:  # noqa: BLE001 - whatever the user's model does; then nothing is known
-        return found[0] if found else None
-    return found[0] if found else None
-
-
-def _note(name: str, found: list[str]) -> Any:
-    def hook(module: nn.Module, inputs: Any, outputs: Any) -> None:  # noqa: ARG001 - torch passes them
-        def look(tensor: Tensor) -> Tensor:
-            if tensor.is_floating_point() and not _is_finite(tensor):
-                found.append(name)
-            return tensor
-
-        map_tensors(look, outputs)
-
-    return hook

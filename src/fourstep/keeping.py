@@ -1,10 +1,8 @@
 """Keeping a run: its whole state goes into its folder when that is due, and comes back when the run starts again."""
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,24 +13,20 @@ from fourstep.errors import ConfigError, FourstepError, FourstepWarning, RunFold
 from fourstep.events import Stop
 from fourstep.files import reason
 from fourstep.runs.checkpoint import load_latest, load_step, prune_checkpoints, save_checkpoint
-from fourstep.runs.folder import RunFolder
+from fourstep.runs.folder import CHECKPOINTS, RunFolder
 from fourstep.runs.lock import RunLock
-from fourstep.runs.manifest import Checkpoint, list_checkpoints
+from fourstep.runs.manifest import Checkpoint, list_checkpoints, to_keep
 from fourstep.runs.packing import pack
-from fourstep.runs.saving import Best, Saving
-from fourstep.runs.settings import SURROUNDINGS, describe, differences
+from fourstep.runs.saving import Best, Saving, SavingClock, as_asked
+from fourstep.runs.settings import SURROUNDINGS, describe, differences, refuse_another
 from fourstep.runs.signals import Signals
 from fourstep.runs.telling import say_farewell, say_where
 from fourstep.seed import generator_states, set_generator_states
 from fourstep.show.lines import say
-from fourstep.snapshot import load_model, restore_snapshot, take_snapshot
+from fourstep.snapshot import load_model, restore_snapshot, restore_weights, take_snapshot
 
 if TYPE_CHECKING:
     from fourstep.run import Run  # a keeper reads and restores its run; at run time it is given it and imports nothing
-
-SAVE_EVERY = "FOURSTEP_SAVE_EVERY"  # an environment variable: steps, in place of `Saving.every_steps`
-SHARE = 100  # times as long as a save took until the next may begin: 1 % of the time goes into saving
-FIRST_COST = 0.02  # seconds that a save is taken to cost before there was one
 
 
 class Keeper:
@@ -50,17 +44,19 @@ class Keeper:
     """
 
     def __init__(self, run: "Run", path: str | Path, saving: Saving) -> None:
-        every = os.environ.get(SAVE_EVERY)  # as `fourstep verify-resume` wants it
         self.run, self.path = run, Path(path)
-        self.saving = saving if every is None else replace(saving, every_steps=int(every))
+        self.saving = as_asked(saving)
         self.folder: RunFolder | None = None
         self.resumed: Epoch | None = None
         self.was_stopped: Stop | None = None
         self._signals = Signals()
         self._leaves = False  # a signal was answered
         self._best: Best | None = None
+        self._goes_back = run.guard.policy == "rollback"
+        self._mark: int | None = None  # the step whose checkpoint it goes back to
+        self._marks_every = saving.every_steps  # steps; however often it is saved, a run goes back to the same ones
         self._is_opened = False
-        self._saved_step, self._saved_at, self._cost = 0, perf_counter(), FIRST_COST
+        self._saved_step, self._clock = 0, SavingClock()
         register_hooks(run)
         make_seekable(run)
 
@@ -84,7 +80,8 @@ class Keeper:
                 self._open_first(folder, speed)
             if self.run.show != "none" and self.run.step:
                 say_where(self.path, self.run.step, self.run.epochs_done, epochs, self.was_stopped)
-            self._saved_at, self._leaves = perf_counter(), False
+            self._leaves = False
+            self._clock.restart()
             with self._signals:
                 yield folder
             self.answer_signal()  # that came after the last step
@@ -103,6 +100,8 @@ class Keeper:
                 raise
             raise RunFolderError(f"{folder.path} cannot be read: {reason(error)}. Mend: check the disk") from error
         self._is_opened = True
+        if self._goes_back and self._mark is None:
+            self._save(self.resumed, is_mark=True)
 
     def taking(self, groups: Iterator[Any]) -> Iterator[Any]:
         """The data's batches; where a signal to the whole group has ended its worker processes, the run leaves too."""
@@ -120,13 +119,7 @@ class Keeper:
         tables = {**describe(run.model, run.optimizer, run.data, run.device, run.settings), "speed": dict(speed)}
         before = folder.read_settings()
         if before is not None:
-            others = differences(before, tables)
-            if others:
-                more = f", and {len(others) - 3} more" if len(others) > 3 else ""  # noqa: PLR2004 - as many fit a line
-                raise RunFolderError(
-                    f"{folder.path} holds another run: {'; '.join(others[:3])}{more}. Choose another folder, or the "
-                    "settings of the run to continue it"
-                )
+            refuse_another(folder.path, before, tables)
             checkpoint = load_latest(folder.checkpoints)
             if checkpoint is not None:
                 self._restore(folder, *checkpoint)
@@ -140,7 +133,8 @@ class Keeper:
 
     def _restore(self, folder: RunFolder, checkpoint: Checkpoint, parts: Mapping[str, Any]) -> None:
         self.resumed = restore_snapshot(self.run, parts, checkpoint.step, checkpoint.path)
-        stopped, best = parts["state"]["stopped"], parts["state"]["best"]
+        state = parts["state"]
+        stopped, best, self._mark = state["stopped"], state["best"], state.get("mark")
         self.was_stopped = None if stopped is None else Stop(stopped)
         self._best = None if best is None else Best(*best)
         self._saved_step = checkpoint.step
@@ -168,9 +162,10 @@ class Keeper:
         steps, seconds = self.saving.every_steps, self.saving.every_seconds
         is_due = self._signals.received is not None or (steps is not None and self.run.step % steps == 0)
         if not is_due and seconds is not None:
-            is_due = perf_counter() - self._saved_at >= max(seconds, SHARE * self._cost)
-        if is_due:
-            self._try_to_save(epoch)
+            is_due = self._clock.is_due(seconds)
+        is_mark = self._goes_back and self._marks_every is not None and self.run.step % self._marks_every == 0
+        if is_due or is_mark:
+            self._try_to_save(epoch, is_mark=is_mark)
             self.answer_signal()
 
     def interruptible(self, epoch: Epoch, source: Iterable[Any]) -> Iterator[Any]:
@@ -195,11 +190,11 @@ class Keeper:
             KeyboardInterrupt, SystemExit: as for `after_step`.
         """
         best = self.saving.better(self._best, self.run.step, self.run.history.rows[-1])
-        is_due = self._signals.received is not None or perf_counter() - self._saved_at >= SHARE * self._cost
+        is_due = self._signals.received is not None or self._clock.is_due()
         before, self._best = self._best, best or self._best
         if is_last:
-            self._save(None)
-        elif (is_due or best is not None) and not self._try_to_save(None):
+            self._save(None, is_mark=True)
+        elif (is_due or best is not None or self._goes_back) and not self._try_to_save(None, is_mark=True):
             self._best = before  # whose checkpoint is there
         self.answer_signal()
 
@@ -209,33 +204,40 @@ class Keeper:
             self._leaves = True
             self._signals.leave(self._signals.received)
 
-    def _try_to_save(self, epoch: Epoch | None) -> bool:
+    def go_back(self) -> int:
+        """Put weights and optimizer back to the last mark, whose step is returned; where the data is stays."""
+        place, mark = self.path / CHECKPOINTS, self._mark or 0
+        restore_weights(self.run, load_step(place, mark))
+        return mark
+
+    def _try_to_save(self, epoch: Epoch | None, *, is_mark: bool = False) -> bool:
         """Save; where that fails say so, go on, and try again when the next save is due."""
         try:
-            self._save(epoch)
+            self._save(epoch, is_mark=is_mark)
         except RunFolderError as error:
             warnings.warn(f"{error}. Training goes on", FourstepWarning, stacklevel=2)
-            self._saved_at = perf_counter()
+            self._clock.restart()
             return False
         return True
 
-    def _save(self, epoch: Epoch | None) -> None:
+    def _save(self, epoch: Epoch | None, *, is_mark: bool = False) -> None:
         assert self.folder is not None  # noqa: S101 - our own bug
         begun, run, place = perf_counter(), self.run, self.folder.checkpoints
+        run.guard.read()  # so that what is saved is sound
+        mark = run.step if self._goes_back and is_mark else self._mark
+        if mark != self._mark:
+            run.guard.forgive()
         parts = take_snapshot(run, epoch)
         parts["state"]["best"] = None if self._best is None else tuple(self._best)
+        parts["state"]["mark"] = mark
         saved = save_checkpoint(place, run.step, parts)
+        self._mark = mark
         self.folder.write_rows(run.history, always=False)
         with suppress(OSError):  # then they go with the next
-            prune_checkpoints(place, [saved.path, *self._to_keep(place, saved)])
-        self._saved_step, self._saved_at = run.step, perf_counter()
-        self._cost = self._saved_at - begun
-
-    def _to_keep(self, place: Path, saved: Checkpoint) -> list[Path]:
-        """The checkpoints that stay beside the one that was saved just now."""
-        sound = [checkpoint for checkpoint in list_checkpoints(place)[0] if checkpoint.age <= saved.age]
-        best = [checkpoint for checkpoint in sound if self._best and checkpoint.step == self._best.step]
-        return [checkpoint.path for checkpoint in (*sound[: self.saving.keep], *best[:1])]
+            steps = [mark, None if self._best is None else self._best.step]
+            prune_checkpoints(place, to_keep(saved, self.saving.keep, steps))
+        self._saved_step = run.step
+        self._clock.restart(begun)
 
     def load_best(self) -> float:
         """Put the best epoch's weights into the model; see `Run.load_best`."""

@@ -47,8 +47,10 @@ class Run:
         hooks: functions of an `Event` that may answer `Stop`.
         log_every: add a row of running numbers every so many updates; None adds one at the end of each epoch alone.
         show: `"terminal"` draws bar and curves, `"lines"` prints a line per epoch, `"none"` nothing; `"auto"` picks.
-        non_finite: what to do, on a CPU, before a loss or gradient that is not finite changes the weights: `"stop"`
-            raises and keeps the batch in the folder; `"skip"` leaves the update out and goes on, up to three in a row.
+        non_finite: what to do before a loss or gradient that is not finite changes the weights: `"stop"` raises and
+            keeps the batch in the folder; `"skip"` leaves the update out and goes on, up to three in a row;
+            `"rollback"` goes back to the weights and the optimizer of the last epoch's end (or the last of
+            `Saving.every_steps`), and on with the next batch, up to three times from one place.
         settings: what else to write into the folder's `run.toml`.
 
     Attributes:
@@ -92,7 +94,7 @@ class Run:
         self.settings = dict(settings or {})
         self.seconds = 0.0  # that the epochs took which are done
         self.registered: dict[str, Any] = {}
-        self.guard = Guard(self, non_finite)
+        self.guard = Guard(self, non_finite, has_folder=folder is not None)
         self.epoch: Epoch | None = None  # the running one
         self.repeats_evaluation = False  # nothing else is done between an epoch's last step and its evaluation
         self.generators: list[torch.Generator] = []  # that the data's order is drawn from, beside the global ones

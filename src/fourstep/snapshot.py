@@ -90,6 +90,14 @@ def restore_snapshot(run: "Run", parts: Mapping[str, Any], step: int, path: Path
     return epoch
 
 
+def restore_weights(run: "Run", parts: Mapping[str, Any]) -> None:
+    """Put model and optimizer alone back; what is set for the optimizer, such as its lr, stays as it is now."""
+    saved = parts["state"]["optimizer"]["state"]
+    run.optimizer.load_state_dict({"state": saved, "param_groups": run.optimizer.state_dict()["param_groups"]})
+    _keep_types(run.optimizer, saved)
+    load_model(run.model, parts["model"])
+
+
 def load_model(model: nn.Module, state: Mapping[str, Any]) -> None:
     """Put a checkpoint's state into a model of the same classes: what migrates older versions' state has no work."""
     current: Any = OrderedDict(state)

@@ -15,10 +15,10 @@ from tyro.conf import Positional, arg
 
 from fourstep.errors import ConfigError, RunFolderError, check_count
 from fourstep.history import History
-from fourstep.keeping import SAVE_EVERY
 from fourstep.runs.checkpoint import load_latest
 from fourstep.runs.folder import CHECKPOINTS, ROWS, SETTINGS
 from fourstep.runs.packing import digest
+from fourstep.runs.saving import SAVE_EVERY
 
 CLOCK = ("seconds", "examples_per_second")  # of a row
 OUTPUT = "output.txt"  # what a started run prints

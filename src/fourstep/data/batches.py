@@ -151,6 +151,11 @@ class Batches:
         first, last = batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.inputs))
         return list(range(first, last)) if indices is None else indices[first:last].tolist()
 
+    def find(self, epoch: int, batch: int) -> tuple[Tensor, Tensor] | None:
+        """A batch on its own, both numbers from 0; None where the order is not a function of the epoch alone."""
+        indices = self.indices(epoch, batch)
+        return None if indices is None else (self.prepare(self.inputs[indices]), self.targets[indices])
+
     def to(self, device: torch.device) -> "Batches":
         """The same batches with the whole tensors on `device`, so that no batch is copied; itself if they are there."""
         if self.inputs.device == device:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,3 +130,10 @@ def damaged_error(path: Path, error: Exception) -> RunFolderError:
     """The one line for a file that is not what it was."""
     what = reason(error) if isinstance(error, OSError) else str(error).strip().split("\n", maxsplit=1)[0]
     return RunFolderError(f"{path} is damaged: {what or type(error).__name__}")
+
+
+def to_keep(saved: Checkpoint, latest: int, steps: Collection[int | None]) -> list[Path]:
+    """The folders that stay when a checkpoint was saved: its own, so many of the latest, and the last of some steps."""
+    sound = [checkpoint for checkpoint in list_checkpoints(saved.path.parent)[0] if checkpoint.age <= saved.age]
+    named = [next((one for one in sound if one.step == step), saved) for step in steps]
+    return [checkpoint.path for checkpoint in (saved, *sound[:latest], *named)]

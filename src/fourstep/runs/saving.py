@@ -1,12 +1,17 @@
 """When a run in a folder is saved, and what stays."""
 
 import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import NamedTuple
 
 from fourstep.errors import ConfigError, check_count
 
+SAVE_EVERY = "FOURSTEP_SAVE_EVERY"  # an environment variable: steps, in place of `Saving.every_steps`
+SHARE = 100  # times as long as a save took until the next may begin: 1 % of the time goes into saving
+FIRST_COST = 0.02  # seconds that a save is taken to cost before there was one
 _SIGNS = {"lowest": 1, "highest": -1}
 
 
@@ -69,3 +74,34 @@ class Saving:
 
 
 BY_THE_CLOCK = Saving()
+
+
+def as_asked(saving: Saving) -> Saving:
+    """What the environment variable `FOURSTEP_SAVE_EVERY` makes of it, by which `fourstep verify-resume` saves.
+
+    Raises:
+        ConfigError: it is no number of steps.
+    """
+    every = os.environ.get(SAVE_EVERY)
+    if every is None:
+        return saving
+    if not (every.isascii() and every.isdecimal()):
+        raise ConfigError(f"{SAVE_EVERY}={every!r}: expected a number of steps, or unset it")
+    return replace(saving, every_steps=int(every))
+
+
+class SavingClock:
+    """How long ago a run was saved, and what that cost."""
+
+    def __init__(self) -> None:
+        self._saved_at, self._cost = perf_counter(), FIRST_COST
+
+    def is_due(self, seconds: float = 0.0) -> bool:
+        """Have so many seconds passed, and a hundred times what the last save took?"""
+        return perf_counter() - self._saved_at >= max(seconds, SHARE * self._cost)
+
+    def restart(self, begun: float | None = None) -> None:
+        """Count from now on; after a save, with the `perf_counter()` at which it began."""
+        self._saved_at = perf_counter()
+        if begun is not None:
+            self._cost = self._saved_at - begun

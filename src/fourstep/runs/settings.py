@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,10 +17,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data, num_batches
 from fourstep.data.loader import LoaderBatches
+from fourstep.errors import RunFolderError
 from fourstep.runs.packing import digest
 
 IDENTITY = ("settings", "data", "model", "optimizer")  # the tables that make a run what it is
 SURROUNDINGS = ("versions", "machine", "speed")  # those by which numbers may round another way
+NAMED = 3  # differences, as many fit a line
 EPOCHS = "epochs"  # a setting that may change: a run can be made longer
 
 
@@ -107,6 +110,21 @@ def _plain_text(value: Any) -> str:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], tables: Sequence[str] = IDENTITY) -> list[str]:
     """In what two descriptions differ, each as `settings.lr 0.1, now 0.2`; `epochs` may differ."""
     return [line for name in tables for line in _differ(name, before.get(name, {}), to_toml(now[name]))]
+
+
+def refuse_another(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Let a run go on in a folder only if that holds the same one.
+
+    Raises:
+        RunFolderError: it holds another; the first differences are named.
+    """
+    others = differences(before, now)
+    if others:
+        more = f", and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        raise RunFolderError(
+            f"{path} holds another run: {'; '.join(others[:NAMED])}{more}. Choose another folder, or the settings of "
+            "the run to continue it"
+        )
 
 
 def _differ(name: str, before: Any, now: Any) -> Iterator[str]:

@@ -48,6 +48,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("command", ["plot", "evaluate", "resume", "verify", "weights show"])
+def test_a_name_that_no_file_can_have_is_one_line(command: str, tmp_path: Path) -> None:
+    """The system refuses it in its own way."""
+    done = fourstep(tmp_path, *command.split(), "x" * 5_000)
+
+    assert done.returncode == 2
+    assert re.fullmatch(r"fourstep: .*File name too long.*\n", done.stderr)
+
+
 def test_training_prints_a_line_per_epoch_and_the_closing_lines(trained: Path) -> None:
     """Where output is no terminal: plain lines, the book's two closing lines, where everything is, what next."""
     lines = (trained / "out.txt").read_text().splitlines()
@@ -273,16 +282,20 @@ def test_an_interrupted_run_goes_on_by_one_command(trained: Path, tmp_path: Path
     assert fourstep(tmp_path, "resume", "a").stderr.startswith(
         "fourstep: finished at step 69 of a, 3 of 3 epochs done."
     )
-    verified = fourstep(tmp_path, "verify", "a", "--replay")
+    verified = fourstep(tmp_path, "verify", "a", "--replay", "50")
     assert verified.returncode == 0
     assert "a/checkpoints/step-00000069: sound, step 69, " in verified.stdout
     assert "23 steps from step-00000046 on, done again: equal to step-00000069 in every bit" in verified.stdout
+    fewer = fourstep(tmp_path, "verify", "a", "--replay", "5")
+    assert "5 steps from step-00000046 on, done twice: equal to the first time in every bit" in fewer.stdout
 
 
 def test_what_verify_finds_is_an_error(trained: Path, tmp_path: Path) -> None:
     """Damage is named, and so is a run with nothing to verify or replay, or nothing to continue."""
     shutil.copytree(trained / "runs" / "mlp", tmp_path / "run")
-    alone = fourstep(tmp_path, "verify", "run", "--replay")
+    for earlier in sorted((tmp_path / "run" / "checkpoints").glob("step-*"))[:-1]:  # that a slow machine has saved
+        shutil.rmtree(earlier)
+    alone = fourstep(tmp_path, "verify", "run", "--replay", "5")
     assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
     assert "run has no two checkpoints of different steps: expected one to begin at" in alone.stderr
     weights = next((tmp_path / "run" / "checkpoints").glob("*/model.safetensors"))

@@ -50,13 +50,14 @@ class Verify:
 
     fourstep verify runs/lenet
 
-    fourstep verify runs/lenet --replay
+    fourstep verify runs/lenet --replay 200
     """
 
     run: Positional[Annotated[str, RUN_HELP]]
-    replay: Annotated[bool, arg(help="do the steps between the two latest checkpoints again, and compare the bits")] = (
-        False
-    )
+    replay: Annotated[
+        int | None,
+        arg(metavar="N", help="do up to N steps from the last checkpoint but one on again, and compare the bits"),
+    ] = None
 
     def execute(self) -> None:
         """Print a line per checkpoint."""
@@ -75,5 +76,5 @@ class Verify:
                 print(f"{checkpoint.path}: sound, step {checkpoint.step:,}, {size / 1e6:.1f} MB")
         if damaged:
             raise RunFolderError(f"{'; '.join(damaged)}. A run continues from the latest sound checkpoint")
-        if self.replay:
-            print(replay(record))
+        if self.replay is not None:
+            print(replay(record, self.replay))

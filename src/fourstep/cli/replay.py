@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fourstep.errors import RunFolderError
+from fourstep.errors import RunFolderError, check_count
 from fourstep.recipes import from_settings, train
 from fourstep.runs.checkpoint import load_checkpoint
 from fourstep.runs.folder import CHECKPOINTS, ROWS, SETTINGS
@@ -20,15 +20,22 @@ class _Enough(BaseException):
     """So many steps were done again."""
 
 
-def replay(record: RunRecord) -> str:
-    """Do the steps between a run's two latest checkpoints again, elsewhere, and compare model and optimizer.
+def replay(record: RunRecord, most: int) -> str:
+    """Do steps from a run's last checkpoint but one on again, elsewhere, and compare model and optimizer.
+
+    Args:
+        record: of the run.
+        most: steps, 1 or more. Where the last checkpoint is further away, so many are done twice and compared with
+            each other.
 
     Returns:
         A line that says how many steps were equal.
 
     Raises:
+        ConfigError: `most` is below 1.
         RunFolderError: there are no two checkpoints, or a bit differs.
     """
+    check_count("replay", most)
     if "recipe" not in record.settings:
         raise RunFolderError(f"{record.path} was trained from Python: `fourstep verify-resume SCRIPT` tries its script")
     found = list_checkpoints(record.path / CHECKPOINTS)[0]
@@ -37,17 +44,21 @@ def replay(record: RunRecord) -> str:
         raise RunFolderError(
             f"{record.path} has no two checkpoints of different steps: expected one to begin at and one to compare with"
         )
-    later, steps = found[0], found[0].step - earlier.step
-    parts = load_checkpoint(later)
+    later, steps = found[0], min(most, found[0].step - earlier.step)
+    if earlier.step + steps == later.step:
+        parts, other = load_checkpoint(later), later.path.name
+        before = {"model": digest(parts["model"]), "optimizer": digest(parts["state"]["optimizer"])}
+    else:
+        before, other = _train_on(record, earlier, steps), "the first time"
     again = _train_on(record, earlier, steps)
-    before = {"model": digest(parts["model"]), "optimizer": digest(parts["state"]["optimizer"])}
     differing = [name for name in before if before[name] != again[name]]
     if differing:
         raise RunFolderError(
-            f"{later.path}: {steps:,} steps from {earlier.path.name} on gave another {' and '.join(differing)} this "
-            "time. With the same machine, versions and threads, suspect the machine's memory"
+            f"{record.path}: {steps:,} steps from {earlier.path.name} on gave another {' and '.join(differing)} than "
+            f"{other}. With the same machine, versions and threads, suspect the machine's memory"
         )
-    return f"{steps:,} steps from {earlier.path.name} on, done again: equal to {later.path.name} in every bit"
+    done = "again" if other == later.path.name else "twice"
+    return f"{steps:,} steps from {earlier.path.name} on, done {done}: equal to {other} in every bit"
 
 
 def _train_on(record: RunRecord, checkpoint: Checkpoint, steps: int) -> dict[str, str]:

@@ -5,11 +5,14 @@ and only indices are left out, no sample is loaded for it. What a sample draws a
 (seed, epoch, index), so that neither the number of workers nor an interruption changes it.
 """
 
+import os
 import random
+import signal
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from types import FrameType
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -29,6 +32,7 @@ from torch.utils.data import (
 
 from fourstep.data.dataset import num_batches
 
+LINGER = 10.0  # seconds that a worker process lives on after a signal
 _BITS = 2**64 - 1
 _KEPT = (
     "num_workers",
@@ -63,6 +67,7 @@ class LoaderBatches:
         self._sampler = _FromBatch(loader.batch_sampler)
         kept = {name: getattr(loader, name) for name in _KEPT if hasattr(loader, name)}
         self._dataset = SeededDataset(loader.dataset, seed)
+        kept["worker_init_fn"] = _Patient(loader.worker_init_fn)
         kept["generator"] = torch.Generator().manual_seed(seed)  # seeds worker processes, whose samples are seeded anew
         self._loader: DataLoader[Any] = DataLoader(self._dataset, batch_sampler=self._sampler, **kept)
 
@@ -118,6 +123,33 @@ class _FromBatch:
     def _indices(self, epoch: int, batch: int) -> Iterator[list[tuple[int, int]]]:
         for indices in self.begin()[batch:]:
             yield [(epoch, index) for index in indices]
+
+
+class _Patient:
+    """Starts a worker process that outlives a signal to the whole group: its run still needs it, and then ends it.
+
+    A worker that dies is an error in its run, at whatever it does just then: torch raises it as a signal comes.
+
+    Args:
+        own: the user's own function of a worker's number, called after it.
+    """
+
+    def __init__(self, own: Callable[[int], None] | None) -> None:
+        self.own = own
+
+    def __call__(self, number: int) -> None:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name) and hasattr(signal, "setitimer"):  # Windows has no groups, and no SIGHUP
+                signal.signal(getattr(signal, name), _linger)
+        if self.own is not None:
+            self.own(number)
+
+
+def _linger(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - Python passes it
+    """End in a while, should nobody do it before; at the second signal at once."""
+    if signal.getitimer(signal.ITIMER_REAL)[0]:
+        os._exit(128 + number)
+    signal.setitimer(signal.ITIMER_REAL, LINGER)  # whose signal ends a process
 
 
 class SeededDataset(Dataset[Any]):

@@ -1,11 +1,12 @@
 """Files that are written whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 import fourstep as fs
-from fourstep.files import atomic_write
+from fourstep.files import atomic_write, open_plain, read_toml
 
 
 def names(folder: Path) -> list[str]:
@@ -65,3 +66,22 @@ def test_a_folder_in_the_files_place_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "a", "new")
 
     assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has neither queues nor devices among its files")
+def test_what_is_no_plain_file_is_not_opened(tmp_path: Path) -> None:
+    """A queue that nobody fills would make wait, a device has no end."""
+    os.mkfifo(tmp_path / "queue")
+    for path in (tmp_path / "queue", Path("/dev/zero")):
+        with pytest.raises(OSError, match="it is no plain file"):
+            open_plain(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 100_000, "a = " + "{a=" * 50_000, "a = 1\n" * 800_000, "a = " + "9" * 9999]
+)
+def test_toml_that_takes_too_much_is_refused(text: str, tmp_path: Path) -> None:
+    """Too deep, too large, a number of too many digits."""
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ValueError, match=r"too deeply|more than|digits"):
+        read_toml(tmp_path / "a.toml")

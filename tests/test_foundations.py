@@ -104,3 +104,9 @@ def test_a_missing_package_names_the_extra() -> None:
     """The error can be pasted into a shell."""
     error = fs.MissingExtraError.of("Pillow", "images", "reading a picture")
     assert str(error) == "reading a picture needs Pillow, which is not installed: pip install 'fourstep[images]'"
+
+
+def test_messages_are_one_line_whatever_a_name_holds() -> None:
+    """No code of a stranger's reaches a screen, neither by an error nor by a warning."""
+    for kind in (fs.DataFileError, fs.RunFolderError, fs.ConfigError, fs.FourstepWarning):
+        assert str(kind("a\x1b[2J\n\u202eb")) == r"a\x1b[2J\n\u202eb"

@@ -74,6 +74,14 @@ def test_csv_has_a_line_per_row(tmp_path: Path) -> None:
         assert next(iter(csv.DictReader(file))) == {"epoch": "0.5", "step": "5", "train/loss": "2.0", "test/loss": ""}
 
 
+def test_a_state_whose_names_are_no_texts_is_refused() -> None:
+    """It could not be written down again."""
+    state = filled().state_dict()
+    state["shapes"][0][0][0] = float("nan")
+    with pytest.raises(TypeError, match="rows named by texts were expected"):
+        fs.History().load_state_dict(state)
+
+
 def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
     """The error says which line, and how to read the others."""
     path = tmp_path / "metrics.jsonl"
@@ -82,3 +90,13 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
     path.write_text('{"epoch": 1.0}\n{"epoch": 2.\n')
     with pytest.raises(fs.DataFileError, match=r"metrics\.jsonl, line 2 is not a row of numbers.*Delete the line"):
         fs.History.load_jsonl(path)
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '{"a":' * 100_000, '{"a":' + "9" * 400 + "}", "x" * (2**20 + 1), '{"\\ud800": 1}']
+)
+def test_a_row_that_takes_too_much_is_refused(line: str, tmp_path: Path) -> None:
+    """Too deep, too large a number, too long, named by half a character."""
+    (tmp_path / "metrics.jsonl").write_text(line)
+    with pytest.raises(fs.DataFileError, match="line 1 is not a row of numbers"):
+        fs.History.load_jsonl(tmp_path / "metrics.jsonl")

@@ -19,6 +19,7 @@ from fourstep.recipes import (
     train,
     with_settings,
 )
+from fourstep.recipes.build import make_model
 
 
 def small(name: str) -> Recipe:
@@ -100,6 +101,7 @@ def test_a_run_s_own_settings_make_its_recipe_again(tmp_path: Path) -> None:
         (lambda: with_settings(small("mlp"), {"epoch": 1}), fs.UnknownNameError, "did you mean 'epochs'"),
         (lambda: with_settings(small("mlp"), {"epochs": 1.5}), fs.ConfigError, "epochs=1.5: expected a whole number"),
         (lambda: with_settings(small("mlp"), {"lr": "high"}), fs.ConfigError, "lr='high': expected a number"),
+        (lambda: with_settings(small("mlp"), {"lr": 10**400}), fs.ConfigError, "lr=10.*: expected a number"),
         (lambda: with_settings(small("mlp"), {"standardize": "maybe"}), fs.ConfigError, "expected true or false"),
         (
             lambda: with_settings(small("mlp"), {"hidden": "a,b"}),
@@ -110,6 +112,14 @@ def test_a_run_s_own_settings_make_its_recipe_again(tmp_path: Path) -> None:
         (lambda: train(replace(small("mlp"), optimizer="adamm")), fs.UnknownNameError, "unknown optimizer 'adamm'"),
         (lambda: train(replace(small("mlp"), lr=-1.0)), fs.ConfigError, "adam refused its settings"),
         (lambda: train(replace(small("lenet"), size=8)), fs.ConfigError, "LeNet needs images of 12 pixels or more"),
+        (lambda: train(replace(small("mlp"), size=10**30)), fs.ConfigError, "images of this size do not fit"),
+        (lambda: make_model(replace(small("mlp"), hidden=(10**12, 10**12)), 10), fs.ConfigError, "does not fit"),
+        (lambda: make_model(replace(small("softmax"), size=10**9), 10), fs.ConfigError, "does not fit into the memory"),
+        (
+            lambda: make_model(replace(small("softmax"), size=10**30), 10),
+            fs.ConfigError,
+            "does not fit into the memory",
+        ),
         (lambda: train(replace(small("mlp"), precision="int8")), fs.ConfigError, "precision 'int8' is unknown"),
         (lambda: load_recipe("nowhere.toml"), fs.DataFileError, "nowhere.toml: there is no such file"),
     ],
@@ -151,3 +161,9 @@ def test_lenet_starts_as_the_book_has_it() -> None:
         bound = (6 / ((layer.weight.shape[0] + layer.weight.shape[1]) * receptive)) ** 0.5
         assert 0.9 * bound < layer.weight.abs().max().item() <= bound
     assert sum(parameter.numel() for parameter in model.parameters()) == 156 + 2416 + 48120 + 10164 + 850
+
+
+def test_images_that_do_not_fit_into_the_memory_are_refused() -> None:
+    """One line in place of torch's."""
+    with pytest.raises(fs.ConfigError, match="size 1,000,000: images of this size do not fit into the memory"):
+        make_parts(from_settings({"model": "softmax", "size": 1_000_000}))

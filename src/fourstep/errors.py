@@ -22,6 +22,9 @@ from typing import Any, SupportsIndex
 class FourstepError(Exception):
     """The root: `except FourstepError` catches all that fourstep raises on purpose."""
 
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
 
 class ConfigError(FourstepError, ValueError):
     """A setting has a value that cannot be used."""
@@ -74,6 +77,18 @@ class NonFiniteError(FourstepError, FloatingPointError):
 
 class FourstepWarning(UserWarning):
     """Something that trains, but probably not as intended."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
+
+def one_line(text: str) -> str:
+    r"""A text as one line that any screen may show: a stranger's names hold line breaks, and codes that draw.
+
+    >>> one_line("a\n\x1b[2J")
+    'a\\n\\x1b[2J'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def check_count(name: str, count: Any) -> None:

@@ -1,12 +1,19 @@
 """Writing files so that a reader, a crash or a full disk never sees half of one."""
 
+import errno
 import os
 import secrets
+import stat
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from fourstep.errors import DataFileError
+
+LARGEST_TOML = 2**22  # bytes; none of ours comes near, and a stranger's must not take the time or the memory
 
 
 @contextmanager
@@ -63,6 +70,37 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def open_plain(path: str | Path) -> BufferedReader:
+    """Open a file to read it, and nothing else that bears a file's name: a queue makes wait, a device has no end.
+
+    Raises:
+        OSError: it is not there, is no file, or may not be read.
+    """
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode):
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    return Path(path).open("rb")
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        OSError: it is not there, is no file, or may not be read.
+        ValueError: it is no TOML, too large, or too deep.
+    """
+    with open_plain(path) as file:
+        content = file.read(LARGEST_TOML + 1)
+    if len(content) > LARGEST_TOML:
+        raise ValueError(f"it has more than {LARGEST_TOML:,} bytes")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def reason(error: OSError) -> str:

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fourstep.errors import DataFileError, MissingExtraError
+from fourstep.files import open_plain
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LONGEST_ROW = 2**20  # bytes of a line; what is longer is none of ours, and must not fill the memory
 
 
 class History:
@@ -92,7 +96,13 @@ class History:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The rows that `state_dict` was given, in place of what is here."""
+        """The rows that `state_dict` was given, in place of what is here.
+
+        Raises:
+            TypeError: a name is no text.
+        """
+        if not all(isinstance(name, str) for shape in state["shapes"] for name, _ in shape):
+            raise TypeError(f"rows named by texts were expected, found {state['shapes']!r:.60}")
         numbers = iter(state["numbers"].tolist())
         self.rows[:] = [
             {name: int(next(numbers)) if whole else next(numbers) for name, whole in state["shapes"][kind]}
@@ -119,20 +129,27 @@ class History:
         """
         history = cls()
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            with open_plain(path) as file:
+                for number, line in enumerate(iter(lambda: file.readline(LONGEST_ROW), b""), start=1):
+                    history.append(_to_row(line.decode(), f"{path}, line {number}"))
         except (OSError, UnicodeDecodeError) as error:
+            if isinstance(error, DataFileError):
+                raise
             raise DataFileError(
                 f"{path} cannot be read: {error}. Expected the metrics.jsonl of a run's folder"
             ) from error
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                history.append({str(name): math.nan if value is None else float(value) for name, value in row.items()})
-            except (ValueError, TypeError, AttributeError) as error:
-                raise DataFileError(
-                    f"{path}, line {number} is not a row of numbers: {line[:40]!r}. Delete the line to read the others"
-                ) from error
         return history
+
+
+def _to_row(line: str, where: str) -> dict[str, float]:
+    try:
+        row = json.loads(line)
+        "".join(row).encode()  # JSON may name half a character, which no file takes
+        return {str(name): math.nan if value is None else float(value) for name, value in row.items()}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise DataFileError(
+            f"{where} is not a row of numbers: {line.rstrip()[:40]!r}. Delete the line to read the others"
+        ) from error
 
 
 def to_json_line(row: Mapping[str, float]) -> str:

@@ -23,7 +23,7 @@ from fourstep.runs.signals import Signals
 from fourstep.runs.telling import say_farewell, say_where
 from fourstep.seed import generator_states, set_generator_states
 from fourstep.show.lines import say
-from fourstep.snapshot import load_model, restore_snapshot, restore_weights, take_snapshot
+from fourstep.snapshot import load_model, reading, restore_snapshot, restore_weights, take_snapshot
 
 if TYPE_CHECKING:
     from fourstep.run import Run  # a keeper reads and restores its run; at run time it is given it and imports nothing
@@ -132,11 +132,12 @@ class Keeper:
         folder.begin(tables)
 
     def _restore(self, folder: RunFolder, checkpoint: Checkpoint, parts: Mapping[str, Any]) -> None:
-        self.resumed = restore_snapshot(self.run, parts, checkpoint.step, checkpoint.path)
-        state = parts["state"]
-        stopped, best, self._mark = state["stopped"], state["best"], state.get("mark")
+        path = checkpoint.path
+        with reading(path):
+            self.resumed = restore_snapshot(self.run, parts, checkpoint.step, path)
+            stopped, best, self._mark = (parts["state"].get(name) for name in ("stopped", "best", "mark"))
         self.was_stopped = None if stopped is None else Stop(stopped)
-        self._best = None if best is None else Best(*best)
+        self._best = Best.of_state(best, path)
         self._saved_step = checkpoint.step
         folder.write_rows(self.run.history)
 

@@ -1,7 +1,8 @@
 """A run's whole state at one moment, and how it is put back: what a checkpoint holds."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fourstep.epoch import Epoch
-from fourstep.errors import RunFolderError
+from fourstep.errors import FourstepError, RunFolderError
 from fourstep.runs.weights import check_fit
 from fourstep.seed import generator_states, set_generator_states
 from fourstep.stateful import read_state, write_state
@@ -42,6 +43,20 @@ def take_snapshot(run: "Run", epoch: Epoch | None) -> dict[str, Any]:
     return {"model": run.model.state_dict(), "state": state}
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever is wrong with what a checkpoint holds, in one line."""
+    try:
+        yield
+    except FourstepError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, StopIteration) as error:
+        raise RunFolderError(
+            f"{path} does not fit the run ({type(error).__name__}: {error}): expected what a run with these metrics, "
+            "hooks and generators has saved"
+        ) from error
+
+
 def restore_snapshot(run: "Run", parts: Mapping[str, Any], step: int, path: Path) -> Epoch | None:
     """Put a run back to where `take_snapshot` found it.
 
@@ -56,6 +71,7 @@ def restore_snapshot(run: "Run", parts: Mapping[str, Any], step: int, path: Path
 
     Raises:
         RunFolderError: model, optimizer or what was registered are others; the model is not touched then.
+        ValueError, TypeError, ...: something else does not fit; `reading` makes one line of it.
     """
     state = parts["state"]
     missing = [name for name in run.registered if name not in state["registered"]]
@@ -66,28 +82,44 @@ def restore_snapshot(run: "Run", parts: Mapping[str, Any], step: int, path: Path
         )
     check_fit(run.model, parts["model"], path)
     try:
+        _check_groups(state["optimizer"], run.optimizer)
         run.optimizer.load_state_dict(state["optimizer"])
     except (ValueError, KeyError) as error:
         raise RunFolderError(f"{path} does not fit the optimizer: {error}. Make it as the run made it") from error
     _keep_types(run.optimizer, state["optimizer"]["state"])
     load_model(run.model, parts["model"])
-    try:
-        for name, thing in run.registered.items():
-            write_state(thing, state["registered"][name])
-        run.guard.load_state_dict(state["guard"])
-        run.history.load_state_dict(state["history"])
-        run.step, run.epochs_done, run.seconds = step, state["epochs_done"], state["seconds"]
-        set_generator_states(state["generators"], run.generators)
-        if state["epoch"] is None:
-            return None
-        epoch = Epoch(run, state["epochs_done"] + 1)
-        epoch.load_state_dict(state)
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise RunFolderError(
-            f"{path} does not fit the run ({type(error).__name__}: {error}): expected the metrics, hooks and "
-            "generators that it was begun with"
-        ) from error
+    for name, thing in run.registered.items():
+        write_state(thing, state["registered"][name])
+    run.guard.load_state_dict(state["guard"])
+    run.history.load_state_dict(state["history"])
+    run.step, run.epochs_done, run.seconds = step, int(state["epochs_done"]), float(state["seconds"])
+    set_generator_states(state["generators"], run.generators)
+    if state["epoch"] is None:
+        return None
+    epoch = Epoch(run, run.epochs_done + 1)
+    epoch.load_state_dict(state)
     return epoch
+
+
+def _check_groups(state: Any, optimizer: Optimizer) -> None:
+    """Refuse what the optimizer would take and fail on later: a right hash says nothing of who wrote a file.
+
+    Raises:
+        ValueError: a setting is of another kind than the optimizer's own.
+    """
+    for saved, own in zip(state["param_groups"], optimizer.param_groups, strict=False):
+        for name, value in saved.items():
+            if name in own and not _is_alike(value, own[name]):
+                raise ValueError(f"its {name} is {str(value)[:60]!r}")
+
+
+def _is_alike(value: Any, own: Any) -> bool:
+    """Can one setting of an optimizer stand for the other?"""
+    if isinstance(own, int | float | Tensor) and not isinstance(own, bool):
+        return isinstance(value, int | float | Tensor) and not isinstance(value, bool)
+    if isinstance(own, list | tuple):
+        return isinstance(value, list | tuple)
+    return own is None or value is None or isinstance(value, type(own))
 
 
 def restore_weights(run: "Run", parts: Mapping[str, Any]) -> None:

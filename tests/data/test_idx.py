@@ -148,3 +148,16 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         read_idx(tmp_path / "nowhere")
     with pytest.raises(fs.DataFileError, match="cannot be read \\(Is a directory\\)"):
         read_idx(tmp_path)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """A file that is packed a thousand times, as no images are, would fill the memory."""
+    size = 2**27
+    with gzip.open(tmp_path / "a.gz", "wb") as file:
+        file.write(bytes([0, 0, 8, 1]) + struct.pack(">I", size))
+        for _ in range(size >> 20):
+            file.write(bytes(1 << 20))
+    with pytest.raises(
+        fs.DataFileError, match=r"is packed more than 20 times: .* If you trust it, unpack it by gunzip"
+    ):
+        read_idx(tmp_path / "a.gz")

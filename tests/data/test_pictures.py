@@ -73,3 +73,18 @@ def test_without_pillow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(fs.MissingExtraError, match=r"pip install 'fourstep\[images\]'"):
         read_picture("a.png", 8)
+
+
+def test_no_program_is_run_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow hands PostScript to Ghostscript; here it is no picture."""
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n")
+    with pytest.raises(fs.DataFileError, match="is no picture: expected PNG, JPEG, "):
+        read_picture(tmp_path / "a.png", 8)
+
+
+def test_a_picture_of_one_long_row_is_refused(tmp_path: Path) -> None:
+    """Each row is held several times while it is read."""
+    Image.new("L", (70_000, 1)).save(tmp_path / "a.png")
+    with pytest.raises(fs.DataFileError, match=r"has 70000 x 1 pixels: expected at most .* and 65,535 on a side"):
+        read_picture(tmp_path / "a.png", 8)

@@ -1,6 +1,7 @@
 """The checkpoint protocol: whole and sound, or not at all."""
 
 import json
+import math
 import os
 import random
 import resource
@@ -107,6 +108,17 @@ def test_a_flipped_format_is_damage_and_no_newer_version(place: Path) -> None:
         path.write_bytes(damaged)
         with pytest.warns(fs.FourstepWarning, match=r"manifest\.json is damaged"):
             assert is_of(10, (load_latest(place) or [None, None])[1])
+
+
+@pytest.mark.parametrize("name", ["format", "step", "serial"])
+def test_a_number_without_end_is_damage(place: Path, name: str) -> None:
+    """JSON may hold an infinite one, also under the right hash."""
+    path = place / "step-00000020" / "manifest.json"
+    content = {**json.loads(path.read_text()), name: math.inf}
+    del content["sha256"]
+    path.write_bytes(signed(content))
+    with pytest.warns(fs.FourstepWarning, match=r"manifest\.json is damaged"):
+        assert is_of(10, (load_latest(place) or [None, None])[1])
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "model.json", "model.safetensors", "state.json"])

@@ -328,3 +328,17 @@ def test_the_next_free_folder_is_counted_up(tmp_path: Path) -> None:
     (tmp_path / "lenet-2").write_text("a file")
 
     assert next_free(str(tmp_path / "lenet")) == tmp_path / "lenet-3"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_in_a_stranger_s_run_write_nothing_elsewhere(tmp_path: Path) -> None:
+    """Rows that begin anew replace the link; checkpoints that are a link are refused."""
+    (tmp_path / "mine").write_text("mine")
+    folder = RunFolder(tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").symlink_to("../mine")
+    folder.begin({})
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "run" / "metrics.jsonl").is_symlink()
+    (tmp_path / "run" / "checkpoints").symlink_to("..")
+    with pytest.raises(fs.RunFolderError, match="checkpoints is a link: expected a folder"):
+        folder.read_settings()

@@ -670,3 +670,14 @@ def test_weights_reach_a_model_on_an_accelerator(model: nn.Module, tmp_path: Pat
     mine = other(model).to(fs.pick_device())
     fs.load_foreign_weights(mine, tmp_path / "a.pt")
     assert same_bits(mine.cpu(), model)
+
+
+def test_what_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    """A compressed archive, which torch does not write; and bytes of any number, which torch would make."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(2**20))
+    (tmp_path / "a.pt").write_bytes(made.getvalue())
+    refused(tmp_path / "a.pt", r"damaged or no weights: it is compressed: 1,\d\d\d bytes for 1,048,576")
+    (tmp_path / "a.pt").write_bytes(zipped(b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R."))
+    refused(tmp_path / "a.pt", r"refused: it asks for builtins\.bytearray, and may run code")

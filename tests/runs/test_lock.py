@@ -89,3 +89,14 @@ def test_a_folder_that_can_not_be_written_is_one_line(tmp_path: Path) -> None:
         fs.RunFolderError, match=r"run\.lock cannot be opened: Is a directory\. Expected a folder that may"
     ):
         RunLock(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_lock_that_is_a_link_writes_no_other_file(tmp_path: Path) -> None:
+    """A stranger's run may hold a link to a file of one's own."""
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.lock").symlink_to("../mine")
+    with pytest.raises(fs.RunFolderError, match=r"run\.lock cannot be opened"):
+        RunLock(tmp_path / "run")
+    assert (tmp_path / "mine").read_text() == "mine"

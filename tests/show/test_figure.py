@@ -126,3 +126,14 @@ def test_mistakes_are_refused_in_one_line(tmp_path: Path) -> None:
         save_curves(filled(), tmp_path / "none" / "curves.svg")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["$x^$", "\x1b[2J<script>", "x" * 5000])
+def test_any_name_of_a_metric_is_drawn_as_text(name: str, tmp_path: Path) -> None:
+    """A stranger's rows hold what is no formula, no XML, or too long."""
+    history = fs.History()
+    history.append({"epoch": 1.0, "step": 1, f"train/{name}": 0.5})
+    save_curves(history, tmp_path / "a.svg")
+    drawn = "".join(ET.parse(tmp_path / "a.svg").getroot().itertext())  # noqa: S314 - our own file
+
+    assert f"train {name}".replace("\x1b", "\\x1b")[:50] in drawn

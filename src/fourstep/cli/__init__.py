@@ -20,7 +20,8 @@ from fourstep.cli.train import Train
 from fourstep.cli.tryout import VerifyResume
 from fourstep.cli.use import Evaluate, Plot, Predict
 from fourstep.cli.weights import WeightsCommand
-from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError
+from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError, one_line
+from fourstep.files import reason
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
 
@@ -75,6 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who read the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
+    except OSError as error:  # such as a name that no file can have, or a folder that may not be entered
+        named = "" if error.filename is None else f"{one_line(str(error.filename))}: "
+        print(
+            f"fourstep: {named}{reason(error)}. Expected a file or folder that is there and may be used",
+            file=sys.stderr,
+        )
+        return WRONG
     return 0
 
 

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 from fourstep.cli.replay import replay
 from fourstep.cli.train import closing_lines, train_in
 from fourstep.cli.use import RUN_HELP
-from fourstep.errors import RunFolderError
+from fourstep.errors import RunFolderError, one_line
 from fourstep.recipes import from_settings, with_settings
 from fourstep.runs.checkpoint import verify_checkpoint
 from fourstep.runs.folder import CHECKPOINTS
@@ -73,7 +73,7 @@ class Verify:
                 damaged.append(str(error))
             else:
                 size = sum(size for size, _ in checkpoint.files.values())
-                print(f"{checkpoint.path}: sound, step {checkpoint.step:,}, {size / 1e6:.1f} MB")
+                print(f"{one_line(str(checkpoint.path))}: sound, step {checkpoint.step:,}, {size / 1e6:.1f} MB")
         if damaged:
             raise RunFolderError(f"{'; '.join(damaged)}. A run continues from the latest sound checkpoint")
         if self.replay is not None:

@@ -10,7 +10,7 @@ from fourstep.errors import RunFolderError, check_count
 from fourstep.recipes import from_settings, train
 from fourstep.runs.checkpoint import load_checkpoint
 from fourstep.runs.folder import CHECKPOINTS, ROWS, SETTINGS
-from fourstep.runs.manifest import Checkpoint, list_checkpoints
+from fourstep.runs.manifest import MANIFEST, Checkpoint, list_checkpoints
 from fourstep.runs.packing import digest
 from fourstep.runs.record import RunRecord
 from fourstep.step import train_step
@@ -81,7 +81,10 @@ def _train_on(record: RunRecord, checkpoint: Checkpoint, steps: int) -> dict[str
         (folder / CHECKPOINTS).mkdir(parents=True)
         for file in (SETTINGS, ROWS):
             shutil.copy(record.path / file, folder / file)
-        shutil.copytree(checkpoint.path, folder / CHECKPOINTS / checkpoint.path.name)
+        place = folder / CHECKPOINTS / checkpoint.path.name
+        place.mkdir()
+        for file in (MANIFEST, *checkpoint.files):  # and nothing else that lies there
+            shutil.copy(checkpoint.path / file, place / file)
         try:
             train(from_settings(record.settings["recipe"]), folder=folder, show="none", step=counted)
         except _Enough:

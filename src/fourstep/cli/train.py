@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from fourstep.errors import ConfigError
+from fourstep.errors import ConfigError, one_line
 from fourstep.recipes import Recipe, from_settings, load_recipe, recipe_for, recipe_names, train, with_settings
 from fourstep.run import Run
-from fourstep.runs.folder import CHECKPOINTS, next_free
+from fourstep.runs.folder import CHECKPOINTS, CURVES, next_free
 
 PROGRAM = "fourstep" if shutil.which("fourstep") else sys.argv[0]  # .venv/bin/fourstep, as the Makefile calls it
 RECIPES = ", ".join(recipe_names())
@@ -111,10 +111,11 @@ def closing_lines(run: Run, recipe: Recipe, folder: Path) -> str:
         )
     ends = [row for row in run.history if float(row["epoch"]).is_integer()]
     speed = len(ends) / sum(1 / row["examples_per_second"] for row in ends)
-    go_on = f"train {recipe.model} --data fashion-mnist" if recipe.data == "digits" else f"predict {folder}"
+    shown = one_line(str(folder))
+    go_on = f"train {recipe.model} --data fashion-mnist" if recipe.data == "digits" else f"predict {shown}"
     return (
         f"{numbers}\n{speed:.1f} examples/sec on {run.device}, data loading included\n"
-        f"curves: {folder / 'curves.svg'}\nrun:    {folder}\nnext:   {PROGRAM} {go_on}"
+        f"curves: {shown}/{CURVES}\nrun:    {shown}\nnext:   {PROGRAM} {go_on}"
     )
 
 

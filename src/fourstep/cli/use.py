@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from fourstep.data.batches import Batches, Prepare
 from fourstep.data.pictures import has_bright_background, read_picture
-from fourstep.errors import RunFolderError, check_count
+from fourstep.errors import RunFolderError, check_count, one_line
 from fourstep.evaluation import evaluate, predict
 from fourstep.metrics import accuracy
 from fourstep.recipes import Parts, Recipe, from_settings, make_parts
@@ -84,7 +84,7 @@ class Predict:
         if not parts.data.classes:
             print("\n".join(_value_lines(outputs, targets)))
             return
-        names = [Path(file).name for file in self.files] or [f"test {i}" for i in range(len(inputs))]
+        names = [one_line(Path(file).name) for file in self.files] or [f"test {i}" for i in range(len(inputs))]
         shares, indices = outputs.softmax(1).max(1)
         predicted = [parts.data.classes[index] for index in indices.tolist()]
         true = [""] * len(names) if self.files else [parts.data.classes[int(target)] for target in targets]
@@ -97,7 +97,7 @@ class Predict:
         titles = [f"{truth}\n{guess}" if truth else guess for truth, guess in zip(true, predicted, strict=True)]
         colors = ["black" if truth in ("", guess) else "red" for truth, guess in zip(true, predicted, strict=True)]
         save_image_grid(inputs, titles, path, title_colors=colors)
-        print(f"picture: {path}" + ("" if self.files else ", true label above, predicted below"))
+        print(f"picture: {one_line(str(path))}" + ("" if self.files else ", true label above, predicted below"))
 
     def _samples(self, recipe: Recipe, parts: Parts) -> tuple[Tensor, Tensor]:
         """What to predict, as bytes where they are images, and its targets."""
@@ -147,4 +147,4 @@ class Plot:
         """Write the file, say where."""
         path = Path(self.output) if self.output else Path(self.run) / "curves.svg"
         save_curves(load_run(self.run).history, path)
-        print(path)
+        print(one_line(str(path)))

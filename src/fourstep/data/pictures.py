@@ -8,15 +8,17 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from fourstep.errors import DataFileError, MissingExtraError
+from fourstep.files import open_plain
 
-MAX_PIXELS = 50_000_000  # a picture that says it is larger is not unpacked
+MAX_PIXELS, MAX_SIDE = 50_000_000, 65_535  # a picture that says it is larger is not unpacked; JPEG's own longest side
+KINDS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # not all of Pillow's: one for EPS runs a program
 
 
 def read_picture(path: str | Path, size: int, *, invert: bool = False) -> UInt8[Tensor, "1 S S"]:
     """A picture in grey, cut to a centred square and scaled.
 
     Args:
-        path: PNG, JPEG or whatever else Pillow reads.
+        path: PNG, JPEG, GIF, BMP, WebP, TIFF or PPM.
         size: S, height and width in pixels.
         invert: exchange dark and bright, for dark ink on white paper where the training images are bright on black.
 
@@ -32,15 +34,17 @@ def read_picture(path: str | Path, size: int, *, invert: bool = False) -> UInt8[
     except ImportError as error:
         raise MissingExtraError.of("Pillow", "images", "reading a picture") from error
     try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
+        with open_plain(path) as file, Image.open(file, formats=KINDS) as picture:
+            if picture.width * picture.height > MAX_PIXELS or max(picture.size) > MAX_SIDE:
                 raise DataFileError(
-                    f"{path} has {picture.width} x {picture.height} pixels: expected at most {MAX_PIXELS:,}"
+                    f"{path} has {picture.width} x {picture.height} pixels: expected at most {MAX_PIXELS:,}, "
+                    f"and {MAX_SIDE:,} on a side"
                 )
-            grey = ImageOps.exif_transpose(picture).convert("L")
+            grey = picture.convert("L")
+            ImageOps.exif_transpose(grey, in_place=True)
             fitted = ImageOps.fit(grey, (size, size), Image.Resampling.BILINEAR)
     except UnidentifiedImageError as error:
-        raise DataFileError(f"{path} is no picture: expected PNG, JPEG or another kind that Pillow reads") from error
+        raise DataFileError(f"{path} is no picture: expected {', '.join(KINDS)}") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, DataFileError):
             raise

@@ -14,7 +14,7 @@ from fourstep.data.arrays import from_arrays, synthetic_regression
 from fourstep.data.catalog import load_dataset
 from fourstep.data.dataset import Data
 from fourstep.device import pick_device
-from fourstep.errors import ConfigError, UnknownNameError
+from fourstep.errors import ConfigError, FourstepError, UnknownNameError
 from fourstep.events import Hook
 from fourstep.loop import fit
 from fourstep.metrics import accuracy
@@ -72,15 +72,20 @@ def make_data(recipe: Recipe) -> Data:
             features, labels, batch_size=recipe.batch_size, val=val, test=test, seed=recipe.seed, name=SYNTHETIC
         )
     settings: dict[str, Any] = {"folder": recipe.data_folder} if recipe.data_folder else {}
-    return load_dataset(
-        recipe.data,
-        batch_size=recipe.batch_size,
-        size=recipe.size,
-        standardize=recipe.standardize,
-        val=val,
-        seed=recipe.seed,
-        **settings,
-    )
+    try:
+        return load_dataset(
+            recipe.data,
+            batch_size=recipe.batch_size,
+            size=recipe.size,
+            standardize=recipe.standardize,
+            val=val,
+            seed=recipe.seed,
+            **settings,
+        )
+    except (RuntimeError, TypeError, MemoryError) as error:  # torch's, by how far they are too large
+        if isinstance(error, FourstepError):
+            raise
+        raise ConfigError(f"size {recipe.size:,}: images of this size do not fit into the memory") from error
 
 
 def make_model(recipe: Recipe, num_classes: int) -> nn.Module:
@@ -98,6 +103,11 @@ def make_model(recipe: Recipe, num_classes: int) -> nn.Module:
         return make[recipe.model]()
     except ValueError as error:  # the model says which of its settings is out of range
         raise ConfigError(str(error)) from error
+    except (RuntimeError, TypeError, MemoryError) as error:  # torch's, by how far it is too large
+        raise ConfigError(
+            f"a {recipe.model} with size={recipe.size} and hidden={recipe.hidden} does not fit into the memory: "
+            "choose smaller ones"
+        ) from error
 
 
 def make_loss(recipe: Recipe) -> nn.Module:

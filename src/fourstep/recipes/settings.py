@@ -4,7 +4,6 @@
 """
 
 import operator
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, get_args
 
 from fourstep.data.catalog import DATASETS
 from fourstep.errors import ConfigError, DataFileError, UnknownNameError
+from fourstep.files import read_toml
 
 SYNTHETIC = "synthetic"
 
@@ -113,8 +113,8 @@ def load_recipe(path: str | Path) -> dict[str, Any]:
         DataFileError: the file is missing or is no TOML.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = read_toml(path)
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise DataFileError(f"{path}: {reason}. Expected a TOML file with a recipe's settings") from error
     run = table.get("settings")
@@ -165,6 +165,6 @@ def _read(name: str, value: Any, kind: Any) -> Any:
         if isinstance(value, bool) != (kind is bool) or (kind is int and isinstance(value, float)):
             raise ValueError(value)  # noqa: TRY301 - caught three lines down, with the other wrong values
         return kind(value)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         expected = "whole numbers, like 256,128" if get_args(kind) else _EXPECTED[kind]
         raise ConfigError(f"{name}={value!r}: expected {expected}") from error

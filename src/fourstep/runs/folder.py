@@ -10,7 +10,6 @@ run.lock            held by the process that trains
 
 import errno
 import io
-import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ from torch import nn
 
 from fourstep.errors import DataFileError, FourstepWarning, RunFolderError
 from fourstep.events import Event
-from fourstep.files import atomic_write, make_folder, reason
+from fourstep.files import atomic_write, make_folder, read_toml, reason
 from fourstep.history import History, to_json_line
 from fourstep.runs.lock import LOCK
 from fourstep.runs.weights import WEIGHTS, save_weights
@@ -66,8 +65,13 @@ class RunFolder:
             if taken:
                 raise RunFolderError(f"{self.path} already holds a {taken[0]}: choose another folder")
             return None
+        if self.checkpoints.is_symlink():
+            raise RunFolderError(
+                f"{self.checkpoints} is a link: expected a folder, as what is in it is written and removed. Link the "
+                "run's folder as a whole"
+            )
         try:
-            return tomllib.loads((self.path / SETTINGS).read_text(encoding="utf-8"))
+            return read_toml(self.path / SETTINGS)
         except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
             raise RunFolderError(
                 f"{self.path / SETTINGS} is damaged: {error}. Mend it by hand, or choose another folder"
@@ -81,6 +85,7 @@ class RunFolder:
         """
         self.write_settings(tables)  # first: with it the folder is a run's
         with _writing(self.path):
+            (self.path / ROWS).unlink(missing_ok=True)  # it may be a link
             (self.path / ROWS).write_bytes(b"")
 
     def write_settings(self, tables: Mapping[str, Any]) -> None:

@@ -59,7 +59,9 @@ def _locked(folder: Path) -> IO[str]:
     path = folder / LOCK
     while True:
         try:
-            file = path.open("a+", encoding="utf-8")
+            # the name itself: a stranger's run must not have another file written by a link
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            file = os.fdopen(os.open(path, flags, 0o666), "a+", encoding="utf-8")
         except OSError as error:
             raise RunFolderError(
                 f"{path} cannot be opened: {reason(error)}. Expected a folder that may be written"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fourstep.errors import FourstepError, RunFolderError
-from fourstep.files import reason
+from fourstep.files import open_plain, reason
 
 FORMAT = 1  # of what is written; all up to this are read
 MANIFEST = "manifest.json"
@@ -108,7 +108,7 @@ def read_manifest(path: Path) -> Checkpoint:
         return Checkpoint(path=path, step=int(content["step"]), serial=int(content["serial"]), files=files)
     except FourstepError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise damaged_error(path / MANIFEST, error) from error
 
 
@@ -121,9 +121,10 @@ def _plain(name: str) -> str:
 
 def read_json(path: Path) -> Any:
     """A file's JSON; refuses with a `ValueError` what is larger than any of ours."""
-    if path.stat().st_size > LARGEST_JSON:
-        raise ValueError(f"it has {path.stat().st_size:,} bytes, more than {LARGEST_JSON:,}")
-    return json.loads(path.read_bytes())
+    with open_plain(path) as file:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"it has {path.stat().st_size:,} bytes, more than {LARGEST_JSON:,}")
+        return json.loads(file.read())
 
 
 def damaged_error(path: Path, error: Exception) -> RunFolderError:

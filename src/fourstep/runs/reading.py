@@ -6,7 +6,9 @@ read by `torch.load(weights_only=True)` alone: where that refuses a file, the fi
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -76,6 +78,7 @@ def _read_pickled(file: Path) -> Any:
             "run code even under weights_only=True. Update torch, or take a .safetensors file"
         )
     try:
+        _check_size(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch finds unusual is refused or of no harm
             return torch.load(file, map_location="cpu", weights_only=True)
@@ -83,6 +86,23 @@ def _read_pickled(file: Path) -> Any:
         raise DataFileError(f"{file} cannot be read: {reason(error)}. Expected a file that may be read") from error
     except Exception as error:  # a file can make the reader fail in any way, and is refused for each
         raise DataFileError(_refusal(file, str(error))) from error
+
+
+def _check_size(file: Path) -> None:
+    """Refuse what would become far larger in memory than it is on the disk; torch.save packs nothing."""
+    size = file.stat().st_size
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            inside = archive.infolist()
+        if any(entry.filename.endswith("/constants.pkl") for entry in inside):
+            raise ValueError("TorchScript")
+        unpacked = sum(entry.file_size for entry in inside)
+        if unpacked > size or any(entry.compress_type != zipfile.ZIP_STORED for entry in inside):
+            raise ValueError(f"it is compressed: {size:,} bytes for {unpacked:,}")
+    with file.open("rb") as content, mmap(content.fileno(), 0, access=ACCESS_READ) as mapped:
+        # torch allows this one; called with a number, it takes that much memory
+        if any(mapped.find(module + b"\nbytearray\n") >= 0 for module in (b"builtins", b"__builtin__")):
+            raise ValueError("GLOBAL builtins.bytearray")
 
 
 def _refusal(file: Path, message: str) -> str:

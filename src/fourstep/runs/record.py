@@ -1,11 +1,11 @@
 """A run's folder when it is read again: what was set, what was measured."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fourstep.errors import DataFileError, RunFolderError
+from fourstep.files import read_toml
 from fourstep.history import History
 from fourstep.runs.folder import ROWS, SETTINGS
 
@@ -47,14 +47,15 @@ def load_run(path: str | Path) -> RunRecord:
         what = "holds no run.toml" if folder.is_dir() else "is not a folder" if folder.exists() else "is not there"
         raise RunFolderError(f"{folder} {what}: expected the folder of a run, as `fourstep train --run` writes it")
     try:
-        tables = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        tables = read_toml(folder / SETTINGS)
         names = ("settings", "data", "versions", "machine")
         missing = [name for name in names if not isinstance(tables.get(name), dict)]
         if missing or not isinstance(tables["data"].get("classes"), list):
             raise ValueError(f"no [{missing[0]}]" if missing else "no classes in [data]")  # noqa: TRY301 - one message for all
-        return RunRecord(
-            path=folder, history=History.load_jsonl(folder / ROWS), **{name: tables[name] for name in names}
-        )
+        history = History.load_jsonl(folder / ROWS)
+        if not all("epoch" in row for row in history):
+            raise DataFileError(f"{folder / ROWS} has a row without its epoch: expected what a run wrote")  # noqa: TRY301 - as above
+        return RunRecord(path=folder, history=history, **{name: tables[name] for name in names})
     except DataFileError as error:
         raise RunFolderError(str(error)) from error
     except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors

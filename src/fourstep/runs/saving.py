@@ -4,10 +4,11 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from fourstep.errors import ConfigError, check_count
+from fourstep.errors import ConfigError, RunFolderError, check_count
 
 SAVE_EVERY = "FOURSTEP_SAVE_EVERY"  # an environment variable: steps, in place of `Saving.every_steps`
 SHARE = 100  # times as long as a save took until the next may begin: 1 % of the time goes into saving
@@ -21,6 +22,20 @@ class Best(NamedTuple):
     value: float
     step: int
     of: str  # as `Saving.best` has it
+
+    @classmethod
+    def of_state(cls, state: Any, path: Path) -> "Best | None":
+        """What the checkpoint at `path` holds, a tuple of the three or None.
+
+        Raises:
+            RunFolderError: it holds something else.
+        """
+        match state:
+            case None:
+                return None
+            case (float() | int(), int(), str()):
+                return cls(*state)
+        raise RunFolderError(f"{path} is no checkpoint of a run: its best is {type(state).__name__}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

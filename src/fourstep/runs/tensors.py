@@ -8,6 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from fourstep.files import open_plain
+
 Tensors: TypeAlias = dict[str, Tensor]
 Place: TypeAlias = tuple[int, torch.Size, tuple[int, ...], torch.dtype]
 
@@ -64,7 +66,9 @@ def read_safetensors(path: Path) -> Tensors:
 
 
 def _check_header(path: Path) -> None:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         header = int.from_bytes(file.read(8), "little")
+    if not header:
+        raise ValueError("its header is empty")
     if header > LARGEST_HEADER:
         raise ValueError(f"its header has {header:,} bytes, more than {LARGEST_HEADER:,}")

@@ -62,10 +62,11 @@ def _draw_panel(axes: Axes, history: History, label: str, curves: Sequence[str])
     if is_logarithmic(label, values):
         axes.set_yscale("log")
     axes.set_xlabel("epoch")
-    axes.set_ylabel(label)
+    axes.set_ylabel(title(label), parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(visible=True, alpha=0.3)
-    axes.legend()
+    for text in axes.legend().get_texts():
+        text.set_parse_math(False)  # a name is no formula
 
 
 def _mark_best(axes: Axes, metric: str, epochs: Sequence[float], points: Sequence[float], colour: str) -> None:

@@ -3,12 +3,16 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from fourstep.errors import one_line
+
 MAX_LINEAR_RANGE = 100.0
+LONGEST = 60  # characters of a name that a legend has room for
 
 
 def title(name: str) -> str:
-    """A curve's name in words: `"train/loss"` is "train loss"."""
-    return name.replace("/", " ")
+    """A curve's name in words: `"train/loss"` is "train loss"; a stranger's may hold anything, and be of any length."""
+    words = one_line(name.replace("/", " "))
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 3]}..."
 
 
 def number(value: float) -> str:

@@ -3,6 +3,7 @@
 import sys
 from contextlib import suppress
 
+from fourstep.errors import one_line
 from fourstep.events import Event
 from fourstep.show.labels import number, speed, title
 
@@ -21,4 +22,4 @@ def say(text: str) -> None:
     """A line about the run beside its output, on standard error where there is one."""
     if sys.stderr is not None:  # a program without a console has none
         with suppress(OSError):  # the terminal was closed
-            sys.stderr.write(f"fourstep: {text}\n")
+            sys.stderr.write(f"fourstep: {one_line(text)}\n")

@@ -40,7 +40,8 @@ class Fault:
         if self.plan is None:
             return list(range(self.long if is_long else self.short))
         every = self.plan(site)
-        return list(range(every)) if is_long else [every * part // self.short for part in range(min(self.short, every))]
+        count = every if is_long else min(self.short, every)
+        return [every * part // count for part in range(count)]
 
 
 @dataclass(eq=False)

@@ -56,6 +56,6 @@ KILLS = Fault(
     name="kills",
     what="kill -9 of the process group at a random instant, half of them inside a save, up to 5 a run",
     short=120,
-    long=520,
+    long=1000,
     body=kill_and_resume,
 )

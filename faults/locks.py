@@ -74,6 +74,6 @@ LOCKS = Fault(
     name="locks",
     what="two to four processes at once in one folder, by its name, a symbolic link or a detour, over a stale lock",
     short=20,
-    long=100,
+    long=200,
     body=crowd_and_resume,
 )

@@ -98,7 +98,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     if len(content) > LARGEST_TOML:
         raise ValueError(f"it has more than {LARGEST_TOML:,} bytes")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        return tomllib.loads(content.decode().removeprefix("\ufeff"))  # no codec that a failing disk may not give
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

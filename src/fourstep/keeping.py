@@ -85,6 +85,9 @@ class Keeper:
             with self._signals:
                 yield folder
             self.answer_signal()  # that came after the last step
+        except OSError:  # a terminal that was closed takes no more lines
+            self.answer_signal()
+            raise
         finally:
             folder.close()
             lock.release()
@@ -132,12 +135,11 @@ class Keeper:
         folder.begin(tables)
 
     def _restore(self, folder: RunFolder, checkpoint: Checkpoint, parts: Mapping[str, Any]) -> None:
-        path = checkpoint.path
-        with reading(path):
-            self.resumed = restore_snapshot(self.run, parts, checkpoint.step, path)
+        with reading(checkpoint.path):
+            self.resumed = restore_snapshot(self.run, parts, checkpoint.step, checkpoint.path)
             stopped, best, self._mark = (parts["state"].get(name) for name in ("stopped", "best", "mark"))
         self.was_stopped = None if stopped is None else Stop(stopped)
-        self._best = Best.of_state(best, path)
+        self._best = Best.of_state(best, checkpoint.path)
         self._saved_step = checkpoint.step
         folder.write_rows(self.run.history)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
-from fourstep.finite import gradients_are_finite
+from fourstep.finite import gradients_are_finite, screen_gradients
 from fourstep.runs.checkpoint import load_latest
 
 SAMPLES, BATCH = 60, 10
@@ -341,3 +341,105 @@ def test_on_a_device_the_weights_stay_finite(train: Callable[..., fs.Run], tmp_p
 
     assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
     assert load_latest(tmp_path / "run" / "failed") is not None
+
+
+@pytest.mark.parametrize("policy", ["skip", "rollback"])
+def test_a_bad_micro_batch_leaves_the_whole_update_out(policy: Any, tmp_path: Path) -> None:
+    """An update of the others alone would be another one."""
+    inputs, targets = samples(44)  # in the second of the second update's three batches
+    model = make_model()
+    data = fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False)
+    by_fit(model, data, non_finite=policy, accumulate=3, folder=tmp_path / "run")
+
+    alone = make_model()
+    optimizer = torch.optim.SGD(alone.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(2 if policy == "skip" else 0):
+        optimizer.zero_grad()
+        fs.train_step(alone, nn.CrossEntropyLoss(), optimizer, list(data)[:3])
+        data.seek(0)
+    assert equal(model, alone)
+
+
+def test_statistics_that_took_the_batch_in_are_not_skipped_over() -> None:
+    """Batch normalisation has them changed before the loss is known."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    with pytest.raises(fs.NonFiniteError, match="running statistics have taken it in: use 'rollback'"):
+        by_fit(model, fs.Batches(*samples(34), batch_size=BATCH, shuffle=False), non_finite="skip")
+
+
+def test_a_rollback_puts_statistics_back(tmp_path: Path) -> None:
+    """They are a part of the weights' checkpoint."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    data = fs.Batches(*samples(34), batch_size=BATCH, shuffle=False)
+    by_fit(model, data, non_finite="rollback", folder=tmp_path / "run")
+    assert all(bool(buffer.isfinite().all()) for buffer in model.buffers())
+
+
+def test_a_run_that_was_stopped_may_go_back_from_then_on(tmp_path: Path) -> None:
+    """What it saves at once, in the middle of an epoch, can be gone on from."""
+    data = fs.Batches(*samples(34), batch_size=BATCH, shuffle=False)
+    saving = fs.Saving(every_steps=2)
+    with pytest.raises(fs.NonFiniteError):
+        by_fit(make_model(), data, folder=tmp_path / "run", saving=saving)
+
+    def fail(event: fs.Event) -> None:
+        if event.kind == "start":
+            raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            by_fit(make_model(), data, folder=tmp_path / "run", saving=saving, non_finite="rollback", hooks=[fail])
+    run = by_fit(make_model(), data, folder=tmp_path / "run", saving=saving, non_finite="rollback")
+    assert run.guard.skipped == 2
+
+
+def test_a_rollback_run_that_came_to_nothing_leaves_nothing(tmp_path: Path) -> None:
+    """Its first mark goes with it."""
+    data = fs.Batches(*samples(), batch_size=BATCH)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        by_fit(make_model(), data, folder=tmp_path / "run", non_finite="rollback", step=fail)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_link_in_the_place_of_failed_batches_is_refused(tmp_path: Path) -> None:
+    """What is in it would be removed."""
+    data = fs.Batches(*samples(), batch_size=BATCH)
+    by_fit(make_model(), data, folder=tmp_path / "run")
+    (tmp_path / "run" / "failed").symlink_to(tmp_path)
+    with pytest.raises(fs.RunFolderError, match="failed is a link: expected a folder"):
+        by_fit(make_model(), data, folder=tmp_path / "run")
+
+
+@pytest.mark.usefixtures("far")
+def test_far_away_losses_per_item_have_the_same_mean() -> None:
+    """Of several numbers for each sample, whatever the policy."""
+    inputs, _ = samples()
+    targets = torch.rand(SAMPLES, 3, generator=torch.Generator().manual_seed(1))
+    found = [
+        by_hand(
+            make_model(), fs.Batches(inputs, targets, batch_size=BATCH, shuffle=False),
+            nn.CrossEntropyLoss(reduction="mean"), non_finite=policy,
+        ).history.rows[-1]["train/loss"]
+        for policy in ("stop", "skip")
+    ]  # fmt: skip
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("far")
+def test_far_away_sparse_and_empty_gradients_are_looked_at_too() -> None:
+    """An embedding's are zeroed like others, and none of no elements stops the rest."""
+    model = nn.Sequential(nn.Embedding(4, 3, sparse=True))
+    model.register_parameter("empty", nn.Parameter(torch.zeros(0)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model[0](torch.tensor([0, 1])).sum().backward()
+    model.empty.grad = torch.zeros(0)
+    flag = screen_gradients(optimizer, torch.tensor(math.nan), 2, torch.tensor(False))
+    optimizer.step()
+    assert int(flag) == 2
+    gradient = model[0].weight.grad
+    assert isinstance(gradient, Tensor)
+    assert not gradient.to_dense().any()

@@ -64,7 +64,7 @@ class Epoch:
         groups = self._groups(size)
         for group in groups if run.keeper is None else run.keeper.taking(groups):
             self._group, self._observed = group, 0
-            run.guard.left_out = False
+            run.guard.begin_group()
             yield group
             self._group = ()
             run.step += 1
@@ -123,6 +123,8 @@ class Epoch:
             state: `epoch`, which `state_dict` gave, and `generators`, where they stood then.
         """
         self._saved = state
+        self._pass_start = state["epoch"]["pass_start"]  # what is saved before the pass goes on holds it too
+        self._started = perf_counter() - state["epoch"]["seconds"]
         self._batches, self._examples = state["epoch"]["batches"], state["epoch"]["examples"]
         self._seconds, self._is_passed = state["epoch"]["seconds"], True  # the clock stands until the pass goes on
         self.run.recorder.load_state_dict(state["epoch"]["recorder"])
@@ -143,9 +145,8 @@ class Epoch:
         """
         guard = self.run.guard
         if not guard.has_skipped(loss):
-            if not getattr(loss, "is_cpu", True):
-                items = guard.counted(loss, items, targets)
-            self.run.recorder.record(loss, outputs, targets, items)
+            sound = None if getattr(loss, "is_cpu", True) else guard.sound(loss)
+            self.run.recorder.record(loss, outputs, targets, items, sound)
 
     def observe(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None = None) -> None:
         """`record` before the update, which does not happen where loss or gradients are not finite: for `train_step`.
@@ -155,9 +156,8 @@ class Epoch:
             ShapeError: as for `record`.
         """
         if self.run.guard.passes(loss, items):
-            if not loss.is_cpu:
-                items = self.run.guard.counted(loss, items, targets)
-            self.run.recorder.record(loss, outputs, targets, items)
+            sound = None if loss.is_cpu else self.run.guard.sound(loss)
+            self.run.recorder.record(loss, outputs, targets, items, sound)
         self._observed += 1
 
     @property

@@ -26,7 +26,7 @@ def screen_gradients(optimizer: Optimizer, loss: Tensor | None, items: int | Ten
     """Put zeros into all gradients where loss or one of them is not finite; no device is waited for.
 
     Args:
-        optimizer: whose gradients they are. Sparse ones are passed over.
+        optimizer: whose gradients they are.
         loss: of the batch, a mean; None where it is not known.
         items: how many `loss` is the mean of; the mean of none is NaN, and no fault.
         stuck: a truth value on the device: put zeros there in any case.
@@ -34,17 +34,14 @@ def screen_gradients(optimizer: Optimizer, loss: Tensor | None, items: int | Ten
     Returns:
         0 where all is finite, 1 where a gradient is not, 2 where the loss is not: a scalar on `stuck`'s device.
     """
-    gradients = [
-        parameter.grad
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter.grad is not None and parameter.grad.layout is torch.strided
-    ]
+    own = (parameter.grad for group in optimizer.param_groups for parameter in group["params"])
+    values = (one._values() if one.is_sparse else one for one in own if one is not None)  # noqa: SLF001 - torch's own way
+    gradients = [one for one in values if one.numel()]
     bad_loss = torch.zeros_like(stuck)
     if loss is not None:
         bad_loss = ~torch.isfinite(loss)
         if items is not None:
-            bad_loss = bad_loss & torch.as_tensor(items != 0, device=loss.device)
+            bad_loss = bad_loss & (items != 0)
         bad_loss = bad_loss.to(stuck.device)
     bad = bad_loss
     if gradients:  # the largest of all: a square, as in their usual norm, may overflow

@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from fourstep.causes import find_cause
 from fourstep.errors import ConfigError, FourstepError, NonFiniteError, UnknownNameError
 from fourstep.finite import gradients_are_finite, is_finite, screen_gradients
-from fourstep.losses import count_items
 from fourstep.runs.checkpoint import prune_checkpoints, save_checkpoint
+from fourstep.runs.folder import FAILED
 from fourstep.show.lines import say
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ NonFinite: TypeAlias = Literal["stop", "skip", "rollback"]
 
 POLICIES = ("stop", "skip", "rollback")
 MOST_IN_A_ROW = 3  # updates left out, or goings back to one place; then something is wrong that this does not mend
-FAILED = "failed"  # the folder for batches, in a run's
 
 
 class Guard:
@@ -58,6 +57,7 @@ class Guard:
         self.skipped = 0  # updates
         self._in_a_row = 0
         self.left_out = False  # this batch's update, whose record is still to come
+        self._group_out = self._screened = False  # an earlier micro-batch's was; this one is looked at on its device
         self._watches = self._has_stepped = False  # a loop by hand; and since when it was asked last
         self._flags: list[tuple[int, Tensor]] = []  # of batches on a device, by number; not read yet
         self._stuck: Tensor | None = None  # one of them was bad, and nothing may change until it was answered
@@ -78,6 +78,8 @@ class Guard:
     def before_step(self, optimizer: Optimizer, *_: Any) -> None:
         """Look at the gradients; torch's hook before `optimizer.step()`."""
         self._has_stepped = True
+        if getattr(optimizer, "found_inf", None) is not None:  # a fused one leaves the update out itself
+            return
         are_finite = gradients_are_finite(optimizer)
         if are_finite is None:
             self._screen(None, None)
@@ -90,17 +92,24 @@ class Guard:
 
     def is_between_updates(self) -> bool:
         """Has the loop updated since this was asked last? Else it adds gradients up, which no checkpoint holds."""
+        if self.policy == "rollback":  # in every step, so that where it goes on does not depend on the clock
+            self.read()
         stepped, self._has_stepped = self._has_stepped, False
         return stepped or not self._watches
 
     def passes(self, loss: Tensor, items: int | Tensor | None) -> bool:
         """Look at a batch's mean loss and at the gradients before the update; False where the update is left out."""
-        if not loss.is_cpu:
+        if self._group_out:  # one of its micro-batches was bad, and an update of the others would be another one
+            self._drop_gradients()
+            return False
+        are_finite = gradients_are_finite(self.run.optimizer) if loss.is_cpu else None
+        if are_finite is None:
             self._screen(loss, items)
             return True
         sound = math.isfinite(float(loss)) or (items is not None and not items)  # the mean of no items is NaN
-        if not (sound and gradients_are_finite(self.run.optimizer)):
+        if not (sound and are_finite):
             self._refuse(loss)
+            self._group_out = True
             return False
         if self._in_a_row:
             self._end_row()
@@ -121,8 +130,14 @@ class Guard:
             self._stuck = torch.zeros((), dtype=torch.bool, device=self.run.device)
         flag = screen_gradients(self.run.optimizer, loss, items, self._stuck)
         self._flags.append((self.run.epoch.batch_number if self.run.epoch else 0, flag))
-        if self.policy != "skip":
-            self._stuck = self._stuck | (flag != 0)
+        self._stuck = self._stuck | (flag != 0)
+        self._screened = True
+
+    def begin_group(self) -> None:
+        """The next update's batches come."""
+        self.left_out = self._group_out = self._screened = False
+        if self.policy == "skip":
+            self._stuck = None
 
     def read(self) -> None:
         """Answer what was found on a device since the last time, which waits for it; on a CPU there is nothing to do.
@@ -138,14 +153,19 @@ class Guard:
             if not flag:
                 self._end_row()
                 continue
-            self._answer(self._describe("training loss" if flag > 1 else "gradients", number))
+            try:
+                self._answer(self._describe("training loss" if flag > 1 else "gradients", number))
+            except NonFiniteError:
+                self.run.recorder.failed = True  # its sums hold the batch
+                raise
             if self.policy != "skip":  # nothing after it has changed the weights
                 break
 
-    def counted(self, loss: Tensor, items: int | Tensor | None, targets: Any) -> Tensor:
-        """How many items a batch on a device counts for: none where its loss is not finite."""
-        items = count_items(None, targets) if items is None else items
-        return torch.where(torch.isfinite(loss.detach()).all(), items, 0)
+    def sound(self, loss: Any) -> Tensor | None:
+        """Where a batch was looked at on its device and the run goes on all the same: does it count?"""
+        if not self._screened or self.policy == "stop" or not isinstance(loss, Tensor):
+            return None
+        return torch.isfinite(loss.detach()).all()
 
     def has_skipped(self, loss: Any) -> bool:
         """Is the batch's update left out, as far as `before_step` and the loss say? Asked once for every batch."""
@@ -163,16 +183,15 @@ class Guard:
         self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
     def _refuse(self, loss: Tensor | None) -> None:
-        """Raise, or take the gradients away: an optimizer passes over what has none.
-
-        Raises:
-            NonFiniteError: as `_answer`.
-        """
+        """Take the gradients away, as an optimizer passes over what has none; then as `_answer`."""
         message = self._describe("gradients" if loss is None or math.isfinite(float(loss)) else "training loss", None)
+        self._drop_gradients()
+        self._answer(message)
+
+    def _drop_gradients(self) -> None:
         for group in self.run.optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
-        self._answer(message)
 
     def _answer(self, message: str) -> None:
         """Do as the policy says; the update is left out already.
@@ -183,6 +202,8 @@ class Guard:
         self._in_a_row += 1
         if self.policy == "stop" or self._in_a_row > MOST_IN_A_ROW:
             raise NonFiniteError(message)
+        if self.policy == "skip" and not all(map(is_finite, self.run.model.buffers())):
+            raise NonFiniteError(f"{message}. The model's running statistics have taken it in: use 'rollback'")
         self.skipped += 1
         done = "The update was left out"
         if self.policy == "rollback" and self.run.keeper is not None:
@@ -201,7 +222,8 @@ class Guard:
         where = f"step {run.step + 1:,}"
         batch, indices = None, None
         if epoch is not None and (number or epoch.batch is not None):
-            batch = epoch.find(number) if number else epoch.batch
+            with torch.random.fork_rng(enabled=number is not None):
+                batch = epoch.find(number) if number else epoch.batch
             number = number or epoch.batch_number
             indices = epoch.indices(number)
             where = f"batch {number} of epoch {epoch.number}"

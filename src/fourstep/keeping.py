@@ -13,7 +13,7 @@ from fourstep.errors import ConfigError, FourstepError, FourstepWarning, RunFold
 from fourstep.events import Stop
 from fourstep.files import reason
 from fourstep.runs.checkpoint import load_latest, load_step, prune_checkpoints, save_checkpoint
-from fourstep.runs.folder import CHECKPOINTS, RunFolder
+from fourstep.runs.folder import RunFolder
 from fourstep.runs.lock import RunLock
 from fourstep.runs.manifest import Checkpoint, list_checkpoints, to_keep
 from fourstep.runs.packing import pack
@@ -145,7 +145,7 @@ class Keeper:
 
     def forget(self) -> None:
         """The run came to nothing, and its folder is gone: the next time begins anew."""
-        self._is_opened, self.folder = False, None
+        self._is_opened, self.folder, self._mark, self._saved_step = False, None, None, 0
 
     def _check_latest(self, folder: RunFolder) -> None:
         """Refuse to go on where another run has overtaken this one."""
@@ -209,9 +209,9 @@ class Keeper:
 
     def go_back(self) -> int:
         """Put weights and optimizer back to the last mark, whose step is returned; where the data is stays."""
-        place, mark = self.path / CHECKPOINTS, self._mark or 0
-        restore_weights(self.run, load_step(place, mark))
-        return mark
+        assert self.folder is not None  # noqa: S101 - our own bug
+        restore_weights(self.run, load_step(self.folder.checkpoints, self._mark or 0))
+        return self._mark or 0
 
     def _try_to_save(self, epoch: Epoch | None, *, is_mark: bool = False) -> bool:
         """Save; where that fails say so, go on, and try again when the next save is due."""

@@ -33,8 +33,10 @@ class Recorder:
         self.results = {}
         self._meters.reset()
 
-    def record(self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None) -> None:
-        """Add a batch; `Epoch.record` says what the arguments are."""
+    def record(
+        self, loss: Tensor, outputs: Any, targets: Any, items: int | Tensor | None, sound: Tensor | None = None
+    ) -> None:
+        """Add a batch; `Epoch.record` says what the arguments are. Where `sound` is false its loss counts for none."""
         if not isinstance(loss, Tensor):
             raise DataError(
                 f"record was given a loss of type {type(loss).__name__}: expected the tensor, before .item()"
@@ -44,7 +46,7 @@ class Recorder:
             items = count_items(None, targets)
         if loss.requires_grad or loss.dim():
             loss = mean_loss(loss.detach(), items, is_sum=was_summed(loss, targets))
-        self._meters.add_loss(loss, items)
+        self._meters.add_loss(loss, items if sound is None else sound * items)
         self._meters.add_outputs(outputs, targets)
 
     def read(self) -> int | None:

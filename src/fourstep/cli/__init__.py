@@ -77,11 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
     except OSError as error:  # such as a name that no file can have, or a folder that may not be entered
-        named = "" if error.filename is None else f"{one_line(str(error.filename))}: "
-        print(
-            f"fourstep: {named}{reason(error)}. Expected a file or folder that is there and may be used",
-            file=sys.stderr,
-        )
+        named = error.filename is not None
+        said = f"{one_line(str(error.filename))}: {reason(error)}" if named else reason(error)
+        mend = "Expected a file or folder that is there and may be used" if named else "Is there room on the disk?"
+        print(f"fourstep: {said}. {mend}", file=sys.stderr)
         return WRONG
     return 0
 

@@ -10,6 +10,7 @@ run.lock            held by the process that trains
 
 import errno
 import io
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from fourstep.runs.weights import WEIGHTS, save_weights
 from fourstep.show import save_curves
 
 SETTINGS, ROWS, CURVES, CHECKPOINTS = "run.toml", "metrics.jsonl", "curves.svg", "checkpoints"
+FAILED = "failed"  # the folder for batches that were not finite
 
 
 class RunFolder:
@@ -65,11 +67,12 @@ class RunFolder:
             if taken:
                 raise RunFolderError(f"{self.path} already holds a {taken[0]}: choose another folder")
             return None
-        if self.checkpoints.is_symlink():
-            raise RunFolderError(
-                f"{self.checkpoints} is a link: expected a folder, as what is in it is written and removed. Link the "
-                "run's folder as a whole"
-            )
+        for place in (self.checkpoints, self.path / FAILED):
+            if place.is_symlink():
+                raise RunFolderError(
+                    f"{place} is a link: expected a folder, as what is in it is written and removed. Link the run's "
+                    "folder as a whole"
+                )
         try:
             return read_toml(self.path / SETTINGS)
         except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
@@ -165,6 +168,7 @@ class RunFolder:
     def discard(self) -> None:
         """Remove what `begin` made, of a run that came to nothing; what else is in the folder stays."""
         self.close()
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
         for name in (ROWS, SETTINGS):  # the settings last: with them the folder is a run's
             (self.path / name).unlink(missing_ok=True)
         self.leave()

@@ -46,7 +46,7 @@ class Saving:
         every_steps: save after every so many updates; None for by the clock alone.
         every_seconds: save inside an epoch when so many seconds have passed since the last time; None for never. As at
             the end of an epoch, not before a hundred times what the last save took: at most 1 % of the time goes into
-            saving.
+            saving. A run that may go back (`non_finite="rollback"`) is saved at the end of every epoch all the same.
         keep: how many checkpoints stay, 1 or more; of more than one, damage to the latest costs the least.
         best: `"lowest val/loss"` or `"highest val/accuracy"`: keep the checkpoint of the epoch with the best such
             number too, for `Run.load_best`; None for none.

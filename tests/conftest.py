@@ -34,6 +34,15 @@ def make_model() -> Callable[[], nn.Module]:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As forked children have: sums round by the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def unchecked_types() -> Iterator[None]:
     """As in production, where annotations are not checked: for tests that pass what the annotations forbid."""
     jaxtyping.config.update("jaxtyping_disable", True)

@@ -22,19 +22,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
 import fourstep as fs
 from fourstep.runs.checkpoint import load_latest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills real processes, forked from this one")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="kills real processes, forked from this one"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 EPOCHS, SAMPLES, BATCH = 3, 100, 8  # 13 batches an epoch, the last one short
 CLOCK = ("seconds", "examples_per_second")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """As the children have: sums round by the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Noisy(Dataset[Any]):

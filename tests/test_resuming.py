@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills real processes, forked from this one")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="kills real processes, forked from this one"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 Make = Callable[[nn.Module], torch.optim.Optimizer]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Sums round by the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def samples() -> tuple[Tensor, Tensor]:

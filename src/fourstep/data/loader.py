@@ -31,6 +31,7 @@ from torch.utils.data import (
 )
 
 from fourstep.data.dataset import num_batches
+from fourstep.runs.signals import NAMES
 
 LINGER = 10.0  # seconds that a worker process lives on after a signal
 _BITS = 2**64 - 1
@@ -138,7 +139,7 @@ class _Patient:
         self.own = own
 
     def __call__(self, number: int) -> None:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        for name in NAMES:
             if hasattr(signal, name) and hasattr(signal, "setitimer"):  # Windows has no groups, and no SIGHUP
                 signal.signal(getattr(signal, name), _linger)
         if self.own is not None:

@@ -1,42 +1,40 @@
 """Which names there are, what asking for another says, and what importing them costs."""
 
 import inspect
+import re
 import subprocess
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
+import torch
 
+import fourstep as fs
 from fourstep import d2l
+from fourstep.d2l import elsewhere
 
-NAMES = [
-    "synthetic_data",
-    "load_array",
-    "linreg",
-    "squared_loss",
-    "sgd",
-    "accuracy",
-    "Accumulator",
-    "evaluate_accuracy",
-    "train_epoch_ch3",
-    "Animator",
-    "train_ch3",
-    "predict_ch3",
-    "evaluate_accuracy_gpu",
-    "train_ch6",
-    "try_gpu",
-    "try_all_gpus",
-    "Timer",
-    "set_axes",
-    "set_figsize",
-    "use_svg_display",
-    "plt",
-    "load_data_fashion_mnist",
-    "get_fashion_mnist_labels",
-    "show_images",
-    "get_dataloader_workers",
-    "evaluate_loss",
-]
+
+def words(text: str) -> list[str]:
+    """The names in a line."""
+    return text.split()
+
+
+CORE = words(  # of the five core chapters
+    "Accumulator Animator Timer abs accuracy arange argmax astype concat evaluate_loss exp float32 "
+    "get_fashion_mnist_labels linreg load_array load_data_fashion_mnist log matmul normal numpy ones plt "
+    "predict_ch3 reduce_sum reshape set_axes set_figsize sgd show_images size squared_loss stack synthetic_data tensor "
+    "train_ch3 train_ch6 train_epoch_ch3 transpose try_gpu use_svg_display zeros"
+)
+OTHERS = words(
+    "evaluate_accuracy evaluate_accuracy_gpu try_all_gpus get_dataloader_workers "
+    "download download_extract download_all DATA_HUB DATA_URL Image"
+)
+ALIASES = words(
+    "ones zeros tensor arange meshgrid sin sinh cos cosh tanh linspace exp log normal rand randn matmul int32 float32 "
+    "concat stack abs eye numpy size reshape to reduce_sum argmax astype transpose reduce_mean nn_Module"
+)
+NAMES = {*CORE, *OTHERS, *ALIASES}
 ANIMATOR = (
     "xlabel=None ylabel=None legend=None xlim=None ylim=None xscale='linear' yscale='linear' "
     "fmts=('-','m--','g-.','r:') nrows=1 ncols=1 figsize=(3.5,2.5)"
@@ -45,8 +43,11 @@ ANIMATOR = (
 
 def test_every_name_of_the_article_is_there() -> None:
     """And documented; `plt` is pyplot itself."""
-    assert set(NAMES) | {"TrainResult"} == set(d2l.__all__) == set(dir(d2l))
-    assert [name for name in NAMES if not (getattr(d2l, name).__doc__ or "").strip()] == []
+    assert {*NAMES, "TrainResult"} == set(d2l.__all__) == set(dir(d2l))
+    assert len(ALIASES) == 33
+    assert [
+        name for name in {*NAMES} - {"Image", "int32", "float32"} if not (getattr(d2l, name).__doc__ or "").strip()
+    ] == []
     assert isinstance(d2l.plt, ModuleType)
     assert d2l.plt.__name__ == "matplotlib.pyplot"
 
@@ -92,7 +93,48 @@ def test_an_unknown_name_says_the_nearest() -> None:
         _ = d2l.train_ch33
     with pytest.raises(AttributeError, match=r"unknown name in fourstep\.d2l 'zzz': there are: Accumulator, Animator"):
         _ = d2l.zzz
-    assert not hasattr(d2l, "predict_ch8")
+    assert not hasattr(d2l, "predict_ch9")
+
+
+def test_a_name_of_a_later_chapter_says_where_the_book_defines_it() -> None:
+    """And one of the 1.0 package what to use instead."""
+    with pytest.raises(AttributeError, match=r"'MultiHeadAttention' is defined by the book in section 10\.5: run that"):
+        _ = d2l.MultiHeadAttention
+    with pytest.raises(AttributeError, match=r"'Trainer' is a name of d2l 1\.0, .* Here it is fs\.fit\(model, data"):
+        _ = d2l.Trainer
+
+
+def test_what_stands_instead_of_a_name_is_there() -> None:
+    """Every `d2l.`, `fs.` and `torch.` name in the hints can be had."""
+    for name in sorted(elsewhere._INSTEAD):
+        for path in re.findall(r"\b((?:d2l|fs|torch|nn)(?:\.\w+)+)", elsewhere.hint(name)):
+            if not path.startswith("d2l.1"):
+                first, *rest = path.split(".")
+                found = {"d2l": d2l, "fs": fs, "torch": torch, "nn": torch.nn}[first]
+                for part in rest:
+                    found = getattr(found, part)
+
+
+def test_aliases_are_torchs_own() -> None:
+    """The methods among them take what the methods take; `numpy` works with gradients."""
+    x = torch.tensor([[1.0, -2.0, 3.0]], requires_grad=True)
+    assert d2l.numpy(x).tolist() == [[1, -2, 3]]
+    assert d2l.size(x) == 3
+    assert d2l.reshape(x, -1).shape == d2l.reshape(x, (3,)).shape == (3,)
+    assert d2l.transpose(x).shape == (3, 1)
+    assert d2l.reduce_sum(x, 1, keepdim=True).tolist() == [[2]]
+    assert d2l.reduce_mean(x).item() == pytest.approx(2 / 3)
+    assert d2l.argmax(x, dim=1).tolist() == [2]
+    assert d2l.astype(x, d2l.int32).dtype == d2l.to(x, d2l.int32).dtype == torch.int32
+    assert d2l.concat((x, x)).shape == (2, 3)
+    assert d2l.abs(x).tolist() == [[1, 2, 3]]
+
+
+def test_modules_that_readers_take_from_the_book_are_there() -> None:
+    """`d2l.Image`, `d2l.np` and the like."""
+    assert d2l.np.float32 is np.float32
+    assert d2l.F is torch.nn.functional
+    assert d2l.Image.__name__ == "PIL.Image"
 
 
 def test_importing_the_names_draws_in_no_drawing_library() -> None:

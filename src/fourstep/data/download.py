@@ -47,8 +47,8 @@ def download_file(urls: Sequence[str], path: Path, *, verify: Verify, timeout: f
         raise
     except OSError as error:
         raise DataFileError(
-            f"{path} cannot be written ({error.strerror}): free some space, or set FOURSTEP_CACHE to a folder that you "
-            "may write to"
+            f"{path} cannot be written ({error.strerror}): free some space, or choose a folder that you may write "
+            "to (for data sets FOURSTEP_CACHE names it)"
         ) from error
 
 

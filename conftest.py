@@ -11,6 +11,7 @@ from sybil import Sybil
 from sybil.integration.pytest import SybilItem
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+os.environ["FOURSTEP_CURVES"] = "off"  # no file beside the tests for every Animator
 PAGES = ["README.md", "README.zh-CN.md", "docs/*.md"]
 
 # The four steps stand alone at the top of the README: these are the names that they need.

@@ -22,7 +22,7 @@ def words(text: str) -> list[str]:
 
 CORE = words(  # of the five core chapters
     "Accumulator Animator Timer abs accuracy arange argmax astype concat evaluate_loss exp float32 "
-    "get_fashion_mnist_labels linreg load_array load_data_fashion_mnist log matmul normal numpy ones plt "
+    "get_fashion_mnist_labels linreg load_array load_data_fashion_mnist log matmul normal numpy ones plot plt "
     "predict_ch3 reduce_sum reshape set_axes set_figsize sgd show_images size squared_loss stack synthetic_data tensor "
     "train_ch3 train_ch6 train_epoch_ch3 transpose try_gpu use_svg_display zeros"
 )
@@ -35,6 +35,10 @@ ALIASES = words(
     "concat stack abs eye numpy size reshape to reduce_sum argmax astype transpose reduce_mean nn_Module"
 )
 NAMES = {*CORE, *OTHERS, *ALIASES}
+PLOT = (
+    "X Y=None xlabel=None ylabel=None legend=None xlim=None ylim=None xscale='linear' yscale='linear' "
+    "fmts=('-','m--','g-.','r:') figsize=(3.5,2.5) axes=None"
+)
 ANIMATOR = (
     "xlabel=None ylabel=None legend=None xlim=None ylim=None xscale='linear' yscale='linear' "
     "fmts=('-','m--','g-.','r:') nrows=1 ncols=1 figsize=(3.5,2.5)"
@@ -74,6 +78,9 @@ def test_every_name_of_the_article_is_there() -> None:
         ("show_images", "imgs num_rows num_cols titles=None scale=1.5"),
         ("set_axes", "axes xlabel ylabel xlim ylim xscale yscale legend"),
         ("set_figsize", "figsize=(3.5,2.5)"),
+        ("plot", PLOT),
+        ("download", "name cache_dir='../data'"),
+        ("download_extract", "name folder=None"),
         ("Accumulator", "n"),
         ("Animator", ANIMATOR),
     ],

@@ -177,3 +177,26 @@ def test_set_figsize_sets_the_next_figures() -> None:
     assert tuple(figure.get_size_inches()) == (2, 1)
     d2l.plt.close(figure)
     d2l.plt.rcParams["figure.figsize"] = before
+
+
+def test_plot_draws_several_curves() -> None:
+    """More than four too; tensors with gradients; labels, scales and legend."""
+    x = torch.arange(0.1, 3, 0.1, requires_grad=True)
+    d2l.plot(x, [x**power for power in range(6)], "x", "f(x)", [f"x**{power}" for power in range(6)], yscale="log")
+    axes = d2l.plt.gca()
+    assert len(axes.get_lines()) == 6
+    np.testing.assert_allclose(np.asarray(axes.get_lines()[5].get_ydata()), (x**5).detach().numpy())
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("x", "f(x)", "log")
+    assert d2l.plt.gcf().get_size_inches().tolist() == [3.5, 2.5]
+
+
+def test_plots_of_a_script_have_figures_of_their_own() -> None:
+    """The book's draws them one over the other; given axes are used, and cleared first."""
+    d2l.plot([1, 2], figsize=(6, 3))
+    first = d2l.plt.gcf()
+    d2l.plot([[1, 2], [3, 4, 5]], legend=["a", "b"])
+    assert d2l.plt.gcf() is not first
+    assert [len(line.get_xdata()) for line in d2l.plt.gca().get_lines()] == [2, 3]  # type: ignore[arg-type] # arrays
+    for _ in range(2):
+        d2l.plot([0, 1], [0, 1], axes=first.axes[0])
+    assert len(first.axes[0].get_lines()) == 1

@@ -53,7 +53,7 @@ from fourstep.d2l.evaluation import accuracy, evaluate_accuracy, evaluate_accura
 from fourstep.d2l.hub import DATA_HUB, DATA_URL, download, download_all, download_extract
 from fourstep.d2l.images import predict_ch3, show_images
 from fourstep.d2l.linear import linreg, sgd, squared_loss, synthetic_data
-from fourstep.d2l.plotting import Animator, set_axes, set_figsize, use_svg_display
+from fourstep.d2l.plotting import Animator, plot, set_axes, set_figsize, use_svg_display
 from fourstep.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ __all__ = [
     "normal",
     "numpy",
     "ones",
+    "plot",
     "plt",
     "predict_ch3",
     "rand",

@@ -145,6 +145,7 @@ def train_ch3(
         train_loss, train_acc = _train_epoch(net, train_iter, loss, updater, epoch)
         result = TrainResult(train_loss, train_acc, evaluate_accuracy(net, test_iter))
         animator.add(epoch, result)
+    animator.finish()
     _warn_of_result(result, num_epochs)
     return result
 

@@ -79,6 +79,7 @@ def train_ch6(
         examples += seen
         result = TrainResult(train_loss, train_acc, evaluate_accuracy_gpu(net, test_iter, device))
         animator.add(epoch, (None, None, result.test_acc))
+    animator.finish()
     print(f"loss {result.train_loss:.3f}, train acc {result.train_acc:.3f}, test acc {result.test_acc:.3f}")  # noqa: T201 - as above
     print(f"{examples / timer.sum():.1f} examples/sec on {device}")  # noqa: T201 - as above
     return result

@@ -14,7 +14,7 @@ from torch import Tensor
 from fourstep.d2l.counters import Number
 from fourstep.d2l.data import get_fashion_mnist_labels
 from fourstep.d2l.evaluation import batches_on, home_of
-from fourstep.d2l.screen import open_figure
+from fourstep.d2l.screen import open_figure, show_still
 from fourstep.errors import ShapeError, check_count
 from fourstep.evaluation import evaluating
 
@@ -55,6 +55,7 @@ def show_images(
         ax.imshow(_pixels(image))
     for ax, text in zip(axes, () if titles is None else titles, strict=False):
         ax.set_title(text)
+    show_still(figure)
     return axes
 
 

@@ -8,14 +8,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fourstep.d2l.counters import Number, as_float
-from fourstep.d2l.screen import Screen, notebook_shell
+from fourstep.d2l.curves import FORMATS, ThinnedCurve, as_curves, as_list, format_of, is_list
+from fourstep.d2l.screen import notebook_shell, open_figure, open_screen, show_still
 from fourstep.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
-
-_MORE_STYLES = ("-", "--", "-.", ":")
 
 
 def use_svg_display() -> None:
@@ -71,10 +70,63 @@ def set_axes(
     axes.grid(visible=True)
 
 
-class Animator:
-    """Draws curves that grow: in a notebook in one place under the cell, in a live window where matplotlib has one.
+def plot(
+    X: Any,  # noqa: N803 - the book's name
+    Y: Any = None,  # noqa: N803 - likewise
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    legend: Sequence[str] | None = None,
+    xlim: Sequence[Number] | None = None,
+    ylim: Sequence[Number] | None = None,
+    xscale: str = "linear",
+    yscale: str = "linear",
+    fmts: Sequence[str] = FORMATS,
+    figsize: Sequence[Number] = (3.5, 2.5),
+    axes: "Axes | None" = None,
+) -> None:
+    """Draw curves.
 
-    Elsewhere nothing is shown or printed: save the figure by `animator.fig.savefig("curves.svg")`.
+    Args:
+        X: the points' x: one list, array or tensor for all curves, or one for each. Without Y these are the points' y.
+        Y: the points' y: one list, array or tensor, or several.
+        xlabel: below the plot; None for none.
+        ylabel: beside it.
+        legend: the curves' names; none or empty for no legend.
+        xlim: the range that is shown, (low, high); None for that of the points.
+        ylim: likewise.
+        xscale: `"linear"`, `"log"`, or another that matplotlib knows.
+        yscale: likewise.
+        fmts: matplotlib's format of each curve; further curves get further colours.
+        figsize: width and height in inches.
+        axes: where to draw, in place of what is there; None for the current axes in a notebook, else a new figure.
+
+    Raises:
+        ShapeError: a curve's x and y differ in length, or there are not as many x as y.
+
+    In a script the figure is in a window, or in the file `d2l-figure.svg` when the program ends; see `Animator`.
+    """
+    set_figsize(figsize)
+    curves = as_curves(X, Y)
+    figure = None
+    if axes is None:
+        from matplotlib import pyplot as plt  # noqa: PLC0415 - slow to import
+
+        figure = None if notebook_shell() else open_figure((figsize[0], figsize[1]))
+        axes = plt.gca()
+    axes.cla()
+    for number, points in enumerate(curves):
+        axes.plot(*points, format_of(fmts, number))
+    set_axes(axes, xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
+    if figure is not None:
+        show_still(figure)
+
+
+class Animator:
+    """Draws curves that grow, in a time that does not depend on how many points they have.
+
+    In a notebook in one place under the cell; in a live window where matplotlib has one; else as a chart in the
+    terminal; and where there is none, in a file: `d2l-figure.svg` in the current folder, unless you save the figure
+    yourself by `d2l.plt.savefig("curves.svg")`. `FOURSTEP_CURVES=off` in the environment leaves out the last two.
 
     Args:
         xlabel: see `set_axes`, as for `ylabel`, `xlim`, `ylim`, `xscale`, `yscale` and `legend`.
@@ -84,7 +136,8 @@ class Animator:
         figsize: width and height in inches.
 
     Attributes:
-        fig: matplotlib's figure, complete after every `add`.
+        fig: matplotlib's figure, complete after every `add`; from the 1,025th point of a curve on, it holds the lowest
+            and the highest of every few.
         axes: its axes, a flat list.
         X: each curve's x values; None before the first `add`.
         Y: likewise the y values.
@@ -105,14 +158,14 @@ class Animator:
         ylim: Sequence[Number] | None = None,
         xscale: str = "linear",
         yscale: str = "linear",
-        fmts: Sequence[str] = ("-", "m--", "g-.", "r:"),
+        fmts: Sequence[str] = FORMATS,
         nrows: int = 1,
         ncols: int = 1,
         figsize: Sequence[Number] = (3.5, 2.5),
     ) -> None:
         use_svg_display()
         width, height = figsize
-        self._screen = Screen((width, height))
+        self._screen = open_screen((width, height))
         self.fig = self._screen.figure
         self.axes: list[Axes] = list(self.fig.subplots(nrows, ncols, squeeze=False).flat)
         settings = (xlabel, ylabel, xlim, ylim, xscale, yscale, legend)
@@ -121,6 +174,7 @@ class Animator:
         self.Y: list[list[float]] | None = None
         self.fmts = fmts
         self._lines: list[Line2D] = []
+        self._thinned: list[ThinnedCurve] = []
 
     def add(self, x: Any, y: Any) -> None:
         """Add a point to every curve.
@@ -132,35 +186,31 @@ class Animator:
         Raises:
             ConfigError: not as many numbers as there are curves.
         """
-        ys = _as_list(y)
-        xs = _as_list(x) if _is_list(x) else [x] * len(ys)
+        ys = as_list(y)
+        xs = as_list(x) if is_list(x) else [x] * len(ys)
         if self.X is None or self.Y is None:
             self.X, self.Y = [[] for _ in ys], [[] for _ in ys]
-            self._lines = [self.axes[0].plot([], [], self._format(number))[0] for number in range(len(ys))]
+            self._lines = [self.axes[0].plot([], [], format_of(self.fmts, number))[0] for number in range(len(ys))]
+            self._thinned = [ThinnedCurve() for _ in ys]
             self.config_axes()  # the legend needs the curves
         if not len(xs) == len(ys) == len(self.X):
             raise ConfigError(
                 f"{len(self.X)} curves, but add got {len(xs)} x and {len(ys)} y: expected one for each, or None"
             )
-        for a, b, xs_so_far, ys_so_far, line in zip(xs, ys, self.X, self.Y, self._lines, strict=True):
+        for number, (a, b) in enumerate(zip(xs, ys, strict=True)):
             if a is not None and b is not None:
-                xs_so_far.append(as_float(a))
-                ys_so_far.append(as_float(b))
-                line.set_data(xs_so_far, ys_so_far)
-                self.axes[0].update_datalim([(xs_so_far[-1], ys_so_far[-1])])
+                self.X[number].append(as_float(a))
+                self.Y[number].append(as_float(b))
+                self._draw_to(number, self.X[number][-1], self.Y[number][-1])
         self.axes[0].autoscale_view()
         self._screen.refresh()
 
-    def _format(self, number: int) -> str:
-        if number < len(self.fmts):
-            return self.fmts[number]
-        return f"C{number % 10}{_MORE_STYLES[number % len(_MORE_STYLES)]}"
+    def _draw_to(self, number: int, x: float, y: float) -> None:
+        curve = self._thinned[number]
+        curve.add(x, y)
+        self._lines[number].set_data(curve.xs, curve.ys)
+        self.axes[0].update_datalim([(x, y)])
 
-
-def _is_list(values: Any) -> bool:
-    """Does this hold numbers, and is not one itself? Tensors and arrays without dimensions are numbers."""
-    return hasattr(values, "__len__") and getattr(values, "ndim", 1) > 0
-
-
-def _as_list(values: Any) -> list[Any]:
-    return list(values) if _is_list(values) else [values]
+    def finish(self) -> None:
+        """Show the last point now; the terminal's chart then stays where it is, and what is printed comes below it."""
+        self._screen.finish()

@@ -33,7 +33,7 @@ def open_display(show: Any, history: History) -> tuple[Hook, ...]:
             f"show 'terminal' draws with braille dots, which the output's encoding {sys.stdout.encoding} lacks: "
             "set PYTHONIOENCODING=utf-8, or use show 'lines'"
         )
-    if show == "lines" or (show == "auto" and not (_is_terminal() and _has_dots())):
+    if show == "lines" or (show == "auto" and not can_draw()):
         from fourstep.show.lines import print_lines  # noqa: PLC0415 - only what is shown is imported
 
         return (print_lines,)
@@ -42,9 +42,10 @@ def open_display(show: Any, history: History) -> tuple[Hook, ...]:
     return (Terminal(history).on_event,)
 
 
-def _is_terminal() -> bool:
-    """Is the output a terminal whose cursor can be moved?"""
-    return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+def can_draw() -> bool:
+    """Is the output a terminal whose cursor can be moved, and that has the characters for curves?"""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return is_terminal and _has_dots()
 
 
 def _has_dots() -> bool:

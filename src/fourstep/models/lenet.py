@@ -9,6 +9,8 @@ Shapes: B samples, C channels, H and W height and width, K classes.
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fourstep.models.starting import check_size, start_uniform
+
 SMALLEST = 12  # below, nothing is left after the second pooling
 
 
@@ -39,8 +41,7 @@ class LeNet(nn.Module):
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> None:
         super().__init__()
-        if image_size < SMALLEST:
-            raise ValueError(f"image_size {image_size}: LeNet needs images of {SMALLEST} pixels or more a side")
+        check_size("LeNet", image_size, SMALLEST)
         side = (image_size // 2 - 4) // 2
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 6, kernel_size=5, padding=2),
@@ -58,9 +59,7 @@ class LeNet(nn.Module):
             nn.Sigmoid(),
             nn.Linear(84, num_classes),
         )
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                nn.init.xavier_uniform_(module.weight)
+        start_uniform(self)
 
     def forward(self, inputs: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         """The logits."""

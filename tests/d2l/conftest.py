@@ -1,11 +1,16 @@
 """What the tests of the book's names share."""
 
+import hashlib
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
+
+from fourstep.d2l.hub import DATA_HUB
 
 os.environ.setdefault("MPLBACKEND", "agg")  # as on a machine without a screen
 
@@ -25,3 +30,20 @@ def images() -> Images:
     pixels = torch.rand(73, 1, 28, 28, generator=generator) * 0.5
     pixels[torch.arange(73), 0, 2 * labels] += 0.5
     return Images((pixels[:50], labels[:50]), (pixels[50:], labels[50:]))
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """A function that puts a text in the place of a file of the hub, as one that lies in `../data` already."""
+    here = tmp_path / "book" / "chapter"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+
+    def put(name: str, text: str) -> None:
+        path = here.parent / "data" / f"{name}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        sha1 = hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+        monkeypatch.setitem(DATA_HUB, name, (f"http://127.0.0.1:9/{path.name}", sha1))
+
+    return put

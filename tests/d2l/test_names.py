@@ -28,7 +28,10 @@ CORE = words(  # of the five core chapters
 )
 OTHERS = words(
     "evaluate_accuracy evaluate_accuracy_gpu try_all_gpus get_dataloader_workers "
-    "download download_extract download_all DATA_HUB DATA_URL Image"
+    "corr2d Residual resnet18 download download_extract download_all DATA_HUB DATA_URL Image "
+    "read_time_machine tokenize Vocab count_corpus load_corpus_time_machine seq_data_iter_random "
+    "seq_data_iter_sequential SeqDataLoader load_data_time_machine RNNModelScratch RNNModel predict_ch8 grad_clipping "
+    "train_epoch_ch8 train_ch8"
 )
 ALIASES = words(
     "ones zeros tensor arange meshgrid sin sinh cos cosh tanh linspace exp log normal rand randn matmul int32 float32 "
@@ -47,7 +50,7 @@ ANIMATOR = (
 
 def test_every_name_of_the_article_is_there() -> None:
     """And documented; `plt` is pyplot itself."""
-    assert {*NAMES, "TrainResult"} == set(d2l.__all__) == set(dir(d2l))
+    assert {*NAMES, "TrainResult", "LanguageResult"} == set(d2l.__all__) == set(dir(d2l))
     assert len(ALIASES) == 33
     assert [
         name for name in {*NAMES} - {"Image", "int32", "float32"} if not (getattr(d2l, name).__doc__ or "").strip()
@@ -79,6 +82,23 @@ def test_every_name_of_the_article_is_there() -> None:
         ("set_axes", "axes xlabel ylabel xlim ylim xscale yscale legend"),
         ("set_figsize", "figsize=(3.5,2.5)"),
         ("plot", PLOT),
+        ("corr2d", "X K"),
+        ("Residual", "input_channels num_channels use_1x1conv=False strides=1"),
+        ("resnet18", "num_classes in_channels=1"),
+        ("tokenize", "lines token='word'"),
+        ("Vocab", "tokens=None min_freq=0 reserved_tokens=None"),
+        ("count_corpus", "tokens"),
+        ("load_corpus_time_machine", "max_tokens=-1"),
+        ("seq_data_iter_random", "corpus batch_size num_steps"),
+        ("seq_data_iter_sequential", "corpus batch_size num_steps"),
+        ("SeqDataLoader", "batch_size num_steps use_random_iter max_tokens"),
+        ("load_data_time_machine", "batch_size num_steps use_random_iter=False max_tokens=10000"),
+        ("RNNModelScratch", "vocab_size num_hiddens device get_params init_state forward_fn"),
+        ("RNNModel", "rnn_layer vocab_size kwargs"),
+        ("predict_ch8", "prefix num_preds net vocab device"),
+        ("grad_clipping", "net theta"),
+        ("train_epoch_ch8", "net train_iter loss updater device use_random_iter"),
+        ("train_ch8", "net train_iter vocab lr num_epochs device use_random_iter=False"),
         ("download", "name cache_dir='../data'"),
         ("download_extract", "name folder=None"),
         ("Accumulator", "n"),

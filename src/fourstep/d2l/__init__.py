@@ -45,6 +45,7 @@ from fourstep.d2l.aliases import (
 )
 from fourstep.d2l.chapter3 import TrainResult, train_ch3, train_epoch_ch3
 from fourstep.d2l.chapter6 import train_ch6
+from fourstep.d2l.chapter8 import LanguageResult, grad_clipping, train_ch8, train_epoch_ch8
 from fourstep.d2l.counters import Accumulator, Timer
 from fourstep.d2l.data import get_dataloader_workers, get_fashion_mnist_labels, load_array, load_data_fashion_mnist
 from fourstep.d2l.devices import try_all_gpus, try_gpu
@@ -52,8 +53,17 @@ from fourstep.d2l.elsewhere import hint
 from fourstep.d2l.evaluation import accuracy, evaluate_accuracy, evaluate_accuracy_gpu, evaluate_loss
 from fourstep.d2l.hub import DATA_HUB, DATA_URL, download, download_all, download_extract
 from fourstep.d2l.images import predict_ch3, show_images
+from fourstep.d2l.layers import Residual, corr2d, resnet18
 from fourstep.d2l.linear import linreg, sgd, squared_loss, synthetic_data
 from fourstep.d2l.plotting import Animator, plot, set_axes, set_figsize, use_svg_display
+from fourstep.d2l.recurrent import RNNModel, RNNModelScratch, predict_ch8
+from fourstep.d2l.sequence import (
+    SeqDataLoader,
+    load_data_time_machine,
+    seq_data_iter_random,
+    seq_data_iter_sequential,
+)
+from fourstep.d2l.text import Vocab, count_corpus, load_corpus_time_machine, read_time_machine, tokenize
 from fourstep.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -66,16 +76,24 @@ __all__ = [
     "Accumulator",
     "Animator",
     "Image",
+    "LanguageResult",
+    "RNNModel",
+    "RNNModelScratch",
+    "Residual",
+    "SeqDataLoader",
     "Timer",
     "TrainResult",
+    "Vocab",
     "abs",
     "accuracy",
     "arange",
     "argmax",
     "astype",
     "concat",
+    "corr2d",
     "cos",
     "cosh",
+    "count_corpus",
     "download",
     "download_all",
     "download_extract",
@@ -87,11 +105,14 @@ __all__ = [
     "float32",
     "get_dataloader_workers",
     "get_fashion_mnist_labels",
+    "grad_clipping",
     "int32",
     "linreg",
     "linspace",
     "load_array",
+    "load_corpus_time_machine",
     "load_data_fashion_mnist",
+    "load_data_time_machine",
     "log",
     "matmul",
     "meshgrid",
@@ -102,11 +123,16 @@ __all__ = [
     "plot",
     "plt",
     "predict_ch3",
+    "predict_ch8",
     "rand",
     "randn",
+    "read_time_machine",
     "reduce_mean",
     "reduce_sum",
     "reshape",
+    "resnet18",
+    "seq_data_iter_random",
+    "seq_data_iter_sequential",
     "set_axes",
     "set_figsize",
     "sgd",
@@ -120,9 +146,12 @@ __all__ = [
     "tanh",
     "tensor",
     "to",
+    "tokenize",
     "train_ch3",
     "train_ch6",
+    "train_ch8",
     "train_epoch_ch3",
+    "train_epoch_ch8",
     "transpose",
     "try_all_gpus",
     "try_gpu",

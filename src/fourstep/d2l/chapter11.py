@@ -151,6 +151,7 @@ def _train(
             if examples // DRAW_EVERY > before // DRAW_EVERY:
                 drawn_at = draw()
     drawn_at = drawn_at or draw()
+    animator.finish()
     print(f"loss: {losses[-1]:.3f}, {timer.sum() / drawn_at:.3f} sec/epoch")  # noqa: T201 - the book's function prints
     return Ch11Result(timer.cumsum(), losses)
 

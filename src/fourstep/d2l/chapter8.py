@@ -192,6 +192,7 @@ def train_ch8(
             _print_texts(prefixes[:1], net, vocab, device)
         if epoch % EVERY == 0 or epoch == num_epochs:
             animator.add(epoch, [result.perplexity])
+    animator.finish()
     print(f"perplexity {result.perplexity:.1f}, {result.tokens_per_second:.1f} tokens/sec on {device}")  # noqa: T201 - the book's function prints
     _print_texts(prefixes, net, vocab, device)
     return result

@@ -46,8 +46,8 @@ format: $(READY)  ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-results: $(READY)  ## train the book's recipes on all of Fashion-MNIST, three seeds each, into docs/results.md (about five minutes)
-	$(BIN)/python benchmarks/results.py
+results: $(READY)  ## train all that the book trains, three seeds each, into docs/results.md (about a quarter of an hour)
+	$(BIN)/python benchmarks/book.py
 
 bench: $(READY)  ## measure speed, memory and start-up side by side, in fresh processes (a quarter of an hour; let the machine rest meanwhile)
 	$(BIN)/python benchmarks/speed.py

@@ -46,6 +46,7 @@ from fourstep.d2l.aliases import (
 from fourstep.d2l.chapter3 import TrainResult, train_ch3, train_epoch_ch3
 from fourstep.d2l.chapter6 import train_ch6
 from fourstep.d2l.chapter8 import LanguageResult, grad_clipping, train_ch8, train_epoch_ch8
+from fourstep.d2l.chapter11 import train_ch11, train_concise_ch11
 from fourstep.d2l.counters import Accumulator, Timer
 from fourstep.d2l.data import get_dataloader_workers, get_fashion_mnist_labels, load_array, load_data_fashion_mnist
 from fourstep.d2l.devices import try_all_gpus, try_gpu
@@ -55,6 +56,7 @@ from fourstep.d2l.hub import DATA_HUB, DATA_URL, download, download_all, downloa
 from fourstep.d2l.images import predict_ch3, show_images
 from fourstep.d2l.layers import Residual, corr2d, resnet18
 from fourstep.d2l.linear import linreg, sgd, squared_loss, synthetic_data
+from fourstep.d2l.optimization import annotate, get_data_ch11, show_trace_2d, train_2d
 from fourstep.d2l.plotting import Animator, plot, set_axes, set_figsize, use_svg_display
 from fourstep.d2l.recurrent import RNNModel, RNNModelScratch, predict_ch8
 from fourstep.d2l.sequence import (
@@ -86,6 +88,7 @@ __all__ = [
     "Vocab",
     "abs",
     "accuracy",
+    "annotate",
     "arange",
     "argmax",
     "astype",
@@ -103,6 +106,7 @@ __all__ = [
     "exp",
     "eye",
     "float32",
+    "get_data_ch11",
     "get_dataloader_workers",
     "get_fashion_mnist_labels",
     "grad_clipping",
@@ -137,6 +141,7 @@ __all__ = [
     "set_figsize",
     "sgd",
     "show_images",
+    "show_trace_2d",
     "sin",
     "sinh",
     "size",
@@ -147,9 +152,12 @@ __all__ = [
     "tensor",
     "to",
     "tokenize",
+    "train_2d",
     "train_ch3",
     "train_ch6",
     "train_ch8",
+    "train_ch11",
+    "train_concise_ch11",
     "train_epoch_ch3",
     "train_epoch_ch8",
     "transpose",

@@ -42,9 +42,10 @@ def test_a_path_is_followed_and_its_end_printed(capsys: pytest.CaptureFixture[st
         train_2d(descend, steps=0)
 
 
-def test_a_path_is_drawn_over_contours() -> None:
+def test_a_path_is_drawn_over_contours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of tensors too, which matplotlib alone would not take with gradients; and with an arrow and a text."""
     plt.close("all")
+    monkeypatch.setenv("FOURSTEP_CURVES", "off")
     weight = torch.tensor(1.0, requires_grad=True)
     show_trace_2d(lambda x1, x2: x1**2 + 2 * x2**2, [(-5, -2), (weight * -4, torch.tensor(-1.0))])
     annotate("a minimum", (0, 0), (-2.0, -1))

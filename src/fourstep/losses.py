@@ -187,18 +187,33 @@ def check_shapes(outputs: Any, targets: Any) -> None:
     )
 
 
+def check_labels(outputs: Tensor, targets: Tensor, ignore_index: int | None = None) -> None:
+    """Refuse class indices that the model has no output for; waits for the device. What are no classes is passed over.
+
+    Raises:
+        DataError: a label below 0 or too large, other than `ignore_index`.
+    """
+    if outputs.dim() != targets.dim() + 1 or targets.dtype not in (torch.int64, torch.uint8):
+        return
+    kept = targets if ignore_index is None else targets[targets != ignore_index]
+    if not kept.numel():
+        return
+    low, high, classes = int(kept.min()), int(kept.max()), outputs.shape[1]
+    if low < 0 or high >= classes:
+        raise DataError(
+            f"labels run from {low} to {high} but the model has {classes} outputs: expected labels in "
+            f"0..{classes - 1}. Give the model {high + 1} outputs, or renumber the labels from 0"
+        )
+
+
 def _explain(error: Exception, outputs: Any, targets: Any) -> NoReturn:
     """Raise the one-line cause of a loss function's failure where it is known, else the failure itself."""
     if isinstance(error, FourstepError) or not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         raise error
-    are_classes = outputs.dim() == targets.dim() + 1 and targets.dtype in (torch.int64, torch.uint8)
-    if are_classes and targets.numel():
-        low, high, classes = int(targets.min()), int(targets.max()), outputs.shape[1]
-        if low < 0 or high >= classes:
-            raise DataError(
-                f"labels run from {low} to {high} but the model has {classes} outputs: expected labels in "
-                f"0..{classes - 1}. Give the model {high + 1} outputs, or renumber the labels from 0"
-            ) from error
+    try:
+        check_labels(outputs, targets)
+    except DataError as said:
+        raise said from error
     shapes = f"outputs are {_described(outputs)}, targets {_described(targets)}"
     raise DataError(
         f"the loss function refused the batch ({_first_line(error)}): {shapes}. "

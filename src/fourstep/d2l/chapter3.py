@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from fourstep.d2l.counters import Number
 from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right, total_loss
 from fourstep.d2l.plotting import Animator
+from fourstep.d2l.watch import Watch
 from fourstep.errors import FourstepWarning, check_count
 from fourstep.losses import LossFn, call_loss, count_items, returns_sum
 from fourstep.meters import Meters
@@ -55,23 +56,33 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
     Raises:
         ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
         NonFiniteError: the loss became NaN or infinite.
+        DeviceError: the memory is too small for the batch; it is freed.
 
     Warns:
-        FourstepWarning: the loss is a sum or a mean already, so that the step is larger or smaller than meant.
+        FourstepWarning: the loss is a sum or a mean already, so that the step is larger or smaller than meant; or the
+            net ends in a softmax, which the loss applies too.
     """
-    return _train_epoch(net, train_iter, loss, updater)
+    with _watch(net) as watch:
+        return _train_epoch(net, train_iter, loss, updater, watch)
+
+
+def _watch(net: Net) -> Watch:
+    return Watch(home_of(net) or torch.device("cpu"))
 
 
 def _train_epoch(
-    net: Net, train_iter: Iterable[Any], loss: LossFn, updater: Updater, epoch: int | None = None
+    net: Net, train_iter: Iterable[Any], loss: LossFn, updater: Updater, watch: Watch, epoch: int | None = None
 ) -> tuple[float, float]:
     home = home_of(net)
-    keep_freed_memory(home or torch.device("cpu"))
+    keep_freed_memory(watch.device)
     if isinstance(net, nn.Module):
         net.train()
     meters = Meters({"accuracy": is_right})
     for number, (inputs, targets) in enumerate(batches_on(train_iter, home)):
+        watch.see(inputs)
         outputs = net(inputs)
+        if watch.updates == 1:
+            watch.check(loss, outputs, targets, train_iter)
         value = call_loss(loss, outputs, targets)
         is_sum = returns_sum(loss, outputs, targets, value)
         items = count_items(loss, targets)
@@ -137,16 +148,20 @@ def train_ch3(
         FourstepError: what `train_epoch_ch3` and `evaluate_accuracy` raise.
 
     Warns:
-        FourstepWarning: the train loss is not below 0.5, or an accuracy not above 0.7.
+        FourstepWarning: the train loss is not below 0.5, or an accuracy not above 0.7, or the net is not learning at
+            all.
     """
     check_count("num_epochs", num_epochs)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], ylim=[0.3, 0.9], legend=CURVES)
+    watch = _watch(net)
     for epoch in range(1, num_epochs + 1):
-        train_loss, train_acc = _train_epoch(net, train_iter, loss, updater, epoch)
+        with watch:
+            train_loss, train_acc = _train_epoch(net, train_iter, loss, updater, watch, epoch)
         result = TrainResult(train_loss, train_acc, evaluate_accuracy(net, test_iter))
         animator.add(epoch, result)
     animator.finish()
-    _warn_of_result(result, num_epochs)
+    if not watch.warn_if_guessing(train_loss, train_acc, num_epochs):
+        _warn_of_result(result, num_epochs)
     return result
 
 

@@ -15,6 +15,7 @@ from fourstep.d2l.chapter3 import CURVES, TrainResult, read_means
 from fourstep.d2l.counters import Number, Timer
 from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right, total_loss
 from fourstep.d2l.plotting import Animator
+from fourstep.d2l.watch import Watch
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import num_batches
 from fourstep.device import pick_device
@@ -54,9 +55,12 @@ def train_ch6(
 
     Raises:
         ConfigError: `num_epochs` is below 1, or net is no `nn.Module`.
-        DeviceError: the device is not there.
+        DeviceError: the device is not there, or its memory too small for the batch; it is freed.
         NonFiniteError: the loss became NaN or infinite; seen at the next drawing point, five of which are in an epoch.
         ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
+
+    Warns:
+        FourstepWarning: the net ends in a softmax, which the loss applies too; or it is not learning at all.
 
     The examples/sec that it prints count the loading of batches too, which the book's clock leaves out. Neither counts
     drawing and testing.
@@ -72,16 +76,18 @@ def train_ch6(
     net.to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=CURVES)
-    timer, examples = Timer(), 0
-    train_iter, test_iter = _whole_on(train_iter, device), _whole_on(test_iter, device)
+    timer, examples, watch = Timer(), 0, Watch(device)
+    train_iter, test_iter = whole_on(train_iter, device), whole_on(test_iter, device)
     for epoch in range(1, num_epochs + 1):
-        train_loss, train_acc, seen = _train_epoch_ch6(net, train_iter, optimizer, epoch, device, timer, animator)
+        with watch:
+            train_loss, train_acc, seen = _train_epoch_ch6(net, train_iter, optimizer, epoch, watch, timer, animator)
         examples += seen
         result = TrainResult(train_loss, train_acc, evaluate_accuracy_gpu(net, test_iter, device))
         animator.add(epoch, (None, None, result.test_acc))
     animator.finish()
     print(f"loss {result.train_loss:.3f}, train acc {result.train_acc:.3f}, test acc {result.test_acc:.3f}")  # noqa: T201 - as above
     print(f"{examples / timer.sum():.1f} examples/sec on {device}")  # noqa: T201 - as above
+    watch.warn_if_guessing(train_loss, train_acc, num_epochs)
     return result
 
 
@@ -90,7 +96,7 @@ def _train_epoch_ch6(
     train_iter: Iterable[Any],
     optimizer: Optimizer,
     epoch: int,
-    device: torch.device,
+    watch: Watch,
     timer: Timer,
     animator: Animator,
 ) -> tuple[float, float, int]:
@@ -99,12 +105,15 @@ def _train_epoch_ch6(
     lr, batches = optimizer.param_groups[0]["lr"], num_batches(train_iter)
     every = max(1, (batches or 1) // 5)  # draws five times an epoch; a source without a length, at its end alone
     meters, examples = Meters({"accuracy": is_right}), 0
-    keep_freed_memory(device)
+    keep_freed_memory(watch.device)
     net.train()
     timer.start()
-    for number, (inputs, targets) in enumerate(batches_on(train_iter, device), start=1):
+    for number, (inputs, targets) in enumerate(batches_on(train_iter, watch.device), start=1):
+        watch.see(inputs)
         clear_gradients(optimizer)
         outputs = net(inputs)
+        if watch.updates == 1:
+            watch.check(loss, outputs, targets, train_iter)
         value = call_loss(loss, outputs, targets)
         value.backward()
         update_weights(optimizer)
@@ -136,6 +145,6 @@ def _initialise(net: nn.Module) -> int:
     return len(layers)
 
 
-def _whole_on(data_iter: Iterable[Any], device: torch.device) -> Iterable[Any]:
+def whole_on(data_iter: Iterable[Any], device: torch.device) -> Iterable[Any]:
     """Whole tensors on the device, so that no batch has to be copied; another iterable as it is."""
     return data_iter.to(device) if isinstance(data_iter, Batches) else data_iter

@@ -31,7 +31,8 @@ OTHERS = words(
     "corr2d Residual resnet18 download download_extract download_all DATA_HUB DATA_URL Image "
     "read_time_machine tokenize Vocab count_corpus load_corpus_time_machine seq_data_iter_random "
     "seq_data_iter_sequential SeqDataLoader load_data_time_machine RNNModelScratch RNNModel predict_ch8 grad_clipping "
-    "train_epoch_ch8 train_ch8 annotate train_2d show_trace_2d get_data_ch11 train_ch11 train_concise_ch11"
+    "train_epoch_ch8 train_ch8 annotate train_2d show_trace_2d get_data_ch11 train_ch11 train_concise_ch11 "
+    "Benchmark split_batch train_batch_ch13 train_ch13"
 )
 ALIASES = words(
     "ones zeros tensor arange meshgrid sin sinh cos cosh tanh linspace exp log normal rand randn matmul int32 float32 "
@@ -105,6 +106,10 @@ def test_every_name_of_the_article_is_there() -> None:
         ("get_data_ch11", "batch_size=10 n=1500"),
         ("train_ch11", "trainer_fn states hyperparams data_iter feature_dim num_epochs=2"),
         ("train_concise_ch11", "trainer_fn hyperparams data_iter num_epochs=4"),
+        ("Benchmark", "description='Done'"),
+        ("split_batch", "X y devices"),
+        ("train_batch_ch13", "net X y loss trainer devices"),
+        ("train_ch13", "net train_iter test_iter loss trainer num_epochs devices=None"),
         ("download", "name cache_dir='../data'"),
         ("download_extract", "name folder=None"),
         ("Accumulator", "n"),

@@ -47,6 +47,7 @@ from fourstep.d2l.chapter3 import TrainResult, train_ch3, train_epoch_ch3
 from fourstep.d2l.chapter6 import train_ch6
 from fourstep.d2l.chapter8 import LanguageResult, grad_clipping, train_ch8, train_epoch_ch8
 from fourstep.d2l.chapter11 import train_ch11, train_concise_ch11
+from fourstep.d2l.chapter13 import train_batch_ch13, train_ch13
 from fourstep.d2l.counters import Accumulator, Timer
 from fourstep.d2l.data import get_dataloader_workers, get_fashion_mnist_labels, load_array, load_data_fashion_mnist
 from fourstep.d2l.devices import try_all_gpus, try_gpu
@@ -56,6 +57,7 @@ from fourstep.d2l.hub import DATA_HUB, DATA_URL, download, download_all, downloa
 from fourstep.d2l.images import predict_ch3, show_images
 from fourstep.d2l.layers import Residual, corr2d, resnet18
 from fourstep.d2l.linear import linreg, sgd, squared_loss, synthetic_data
+from fourstep.d2l.multi_gpu import Benchmark, split_batch
 from fourstep.d2l.optimization import annotate, get_data_ch11, show_trace_2d, train_2d
 from fourstep.d2l.plotting import Animator, plot, set_axes, set_figsize, use_svg_display
 from fourstep.d2l.recurrent import RNNModel, RNNModelScratch, predict_ch8
@@ -77,6 +79,7 @@ __all__ = [
     "DATA_URL",
     "Accumulator",
     "Animator",
+    "Benchmark",
     "Image",
     "LanguageResult",
     "RNNModel",
@@ -145,6 +148,7 @@ __all__ = [
     "sin",
     "sinh",
     "size",
+    "split_batch",
     "squared_loss",
     "stack",
     "synthetic_data",
@@ -153,10 +157,12 @@ __all__ = [
     "to",
     "tokenize",
     "train_2d",
+    "train_batch_ch13",
     "train_ch3",
     "train_ch6",
     "train_ch8",
     "train_ch11",
+    "train_ch13",
     "train_concise_ch11",
     "train_epoch_ch3",
     "train_epoch_ch8",

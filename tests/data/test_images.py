@@ -11,7 +11,7 @@ from torch import Tensor
 import fourstep as fs
 from fourstep.data import images as module
 from fourstep.data.batches import scale_bytes
-from fourstep.data.images import Standardize, learn_standardize, resize_images
+from fourstep.data.images import Resize, Standardize, learn_standardize, resize_images
 
 SMOOTH = (torch.arange(5 * 28 * 28).reshape(5, 1, 28, 28) % 256).byte()
 
@@ -112,3 +112,40 @@ def test_pixels_all_alike_cannot_be_standardised() -> None:
     """There would be a division by zero; the message says the value and the mend."""
     with pytest.raises(fs.DataError, match=r"all pixels of the training images are 7: .* Use standardize=False"):
         learn_standardize(torch.full((3, 1, 2, 2), 7, dtype=torch.uint8))
+
+
+def test_a_large_data_set_is_resized_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batches are those of a small one to the bit; the images stay as they are in memory."""
+    small = fs.data.digits(size=32, batch_size=100)
+    monkeypatch.setattr(module, "MOST_BYTES", 1797 * 32 * 32 - 1)
+    large = fs.data.digits(size=32, batch_size=100)
+
+    assert isinstance(small.train, fs.Batches)
+    assert isinstance(large.train, fs.Batches)
+    assert small.train.inputs.shape[2:] == (32, 32)
+    assert large.train.inputs.shape[2:] == (8, 8)
+    for (ours, targets), (theirs, labels) in zip(large.train, small.train, strict=True):
+        assert torch.equal(ours, theirs)
+        assert torch.equal(targets, labels)
+
+
+def test_a_large_data_set_is_standardised_by_its_images_in_their_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that they need not be resized twice."""
+    monkeypatch.setattr(module, "MOST_BYTES", 0)
+    data = fs.data.digits(size=32, standardize=True)
+    assert isinstance(data.train, fs.Batches)
+    prepare = data.train.prepare
+
+    assert prepare == Resize(size=32, prepare=learn_standardize(data.train.inputs))
+    assert torch.equal(
+        prepare(data.train.inputs[:5]), learn_standardize(data.train.inputs)(resize_images(data.train.inputs[:5], 32))
+    )
+
+
+def test_images_that_shrink_are_resized_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, less memory is less."""
+    monkeypatch.setattr(module, "MOST_BYTES", 0)
+    data = fs.data.digits(size=4)
+    assert isinstance(data.train, fs.Batches)
+
+    assert data.train.inputs.shape[2:] == (4, 4)

@@ -12,10 +12,9 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from fourstep.data.arrays import from_arrays
-from fourstep.data.batches import scale_bytes
 from fourstep.data.dataset import Data
 from fourstep.data.idx import read_idx
-from fourstep.data.images import learn_standardize, resize_images
+from fourstep.data.images import resize_splits
 from fourstep.data.places import FileSet, Location, locate_files, read_files
 from fourstep.data.split import hold_out
 from fourstep.errors import UnknownNameError
@@ -104,7 +103,8 @@ def fashion_mnist(
         folder: read the files there and nowhere else.
 
     Returns:
-        Inputs `(N, 1, S, S)`, bytes until the batch; targets 0..9.
+        Inputs `(N, 1, S, S)`, bytes until the batch; targets 0..9. Where all images would take more than 1 GiB in
+        that size (S above 123), they stay 28 x 28 in memory and each batch is resized.
 
     Raises:
         ConfigError: a number out of range.
@@ -134,9 +134,8 @@ def _make_data(
     classes: tuple[str, ...],
     name: str,
 ) -> Data:
-    resized = {split: (resize_images(images, size), labels) for split, (images, labels) in parts.items()}
+    resized, prepare = resize_splits(parts, size, standardize=standardize)
     train = resized.pop("train")
-    prepare = learn_standardize(train[0]) if standardize else scale_bytes
     return from_arrays(
         *train,
         batch_size=batch_size,

@@ -3,6 +3,7 @@
 Shapes: N images, C channels, H and W height and width, S the new height and width.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +11,11 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from fourstep.data.batches import scale_bytes
+from fourstep.data.batches import Prepare, scale_bytes
 from fourstep.errors import DataError, check_count
 
 _PIXELS_AT_ONCE = 1 << 23  # 32 MiB of float32 per part, whatever N
+MOST_BYTES = 1 << 30  # that resized images may take; a data set of more is resized batch by batch
 
 
 def resize_images(images: UInt8[Tensor, "N C H W"], size: int) -> UInt8[Tensor, "N C S S"]:
@@ -40,6 +42,55 @@ def resize_images(images: UInt8[Tensor, "N C H W"], size: int) -> UInt8[Tensor, 
         )
         resized[start : start + part] = wide.round_().clamp_(0, 255)
     return resized
+
+
+def resize_splits(
+    splits: Mapping[str, tuple[Tensor, Tensor]], size: int, *, standardize: bool
+) -> tuple[dict[str, tuple[Tensor, Tensor]], Prepare]:
+    """The splits of a data set in another size, and what has to be done to each of their batches.
+
+    Args:
+        splits: name -> images `(N, C, H, W)`, bytes, and targets.
+        size: the new height and width in pixels, 1 or more.
+        standardize: give the training split mean 0 and deviation 1; else values are in 0..1.
+
+    Returns:
+        The splits, resized now where all of them together take 1 GiB or less; and the batches' `prepare`, which
+        resizes where they would take more. Standardising then learns from the training images in their own size.
+
+    Raises:
+        ConfigError: `size` is not a whole number of 1 or more.
+        DataError: all pixels are alike.
+    """
+    check_count("size", size)
+    takes = sum(images.shape[0] * images.shape[1] for images, _ in splits.values()) * size * size
+    is_large = takes > max(MOST_BYTES, sum(images.nbytes for images, _ in splits.values()))
+    if not is_large:
+        splits = {name: (resize_images(images, size), targets) for name, (images, targets) in splits.items()}
+    prepare: Prepare = learn_standardize(splits["train"][0]) if standardize else scale_bytes
+    return dict(splits), Resize(size=size, prepare=prepare) if is_large else prepare
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resize:
+    """Gives each batch of bytes another size, then prepares it; a `prepare` for `Batches`.
+
+    It spares the memory for all images in that size: 60,000 of 224 x 224 are 3 GB. Each pass resizes them anew.
+
+    Attributes:
+        size: the new height and width in pixels, 1 or more.
+        prepare: what the resized batch becomes; float32 in 0..1 by default.
+
+    >>> Resize(size=4)(torch.full((2, 1, 28, 28), 255, dtype=torch.uint8)).shape
+    torch.Size([2, 1, 4, 4])
+    """
+
+    size: int
+    prepare: Prepare = scale_bytes
+
+    def __call__(self, inputs: UInt8[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
+        """The batch as the model sees it."""
+        return self.prepare(resize_images(inputs, self.size))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

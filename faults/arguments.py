@@ -58,10 +58,13 @@ TEXTS = (
     ),
     *("none", "None", "True", "{}", "[1]", "a=b", "=", "%s", "*", "~", "$HOME", "@file.toml", "--help", "-h", "\u202e"),
 )
-SETTINGS = ("model", "data", "epochs", "batch_size", "lr", "optimizer", "momentum", "weight_decay", "size", "val")
+SETTINGS = ("model", "data", "epochs", "batch_size", "lr", "optimizer", "momentum", "weight_decay", "resize", "val")
 MORE_SETTINGS = (
     "standardize",
     "hidden",
+    "dropout",
+    "ratio",
+    "scratch",
     "accumulate",
     "max_grad_norm",
     "precision",
@@ -72,7 +75,7 @@ MORE_SETTINGS = (
 )
 
 COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {  # how many names follow, and the options that there are
-    "train": (1, ("--data", "--epochs", "--batch-size", "--lr", "--device", "--seed", "--run", "--set")),
+    "train": (1, ("--data", "--epochs", "--batch-size", "--lr", "--resize", "--device", "--seed", "--run", "--set")),
     "resume": (1, ("--epochs",)),
     "verify": (1, ("--replay",)),
     "verify-resume": (1, ("--kills", "--seed")),

@@ -52,7 +52,7 @@ SETTINGS: dict[str, Edit] = {
             "model = 'os.system'", "model = '\\u001b'", 'model = "\\u001b]52;c;aGE=\\u0007"', 'data = "\\u001b[2J"',
             "data = '../../etc'", 'optimizer = "\\u202e\\u009b31m"', 'device = "cuda\\u001b[2J"', "device = 'x;y'",
             "hidden = [1000000000000, 1000000000000]", "hidden = [-1]", "hidden = [99999999999999999999999]",
-            "size = 1000000", "size = -1", "batch_size = 0", "batch_size = 999999999999999999999999999",
+            "resize = 1000000", "resize = -1", "batch_size = 0", "batch_size = 999999999999999999999999999",
             f"seed = {'9' * 400}", "seed = -1", "lr = inf", "lr = nan", "lr = '__import__(\"os\")'", "val = 2.0",
             "val = -1e308", "accumulate = -1", "log_every = -1", "precision = '__class__'", "epochs = {a = 1}",
             f"epochs = {'9' * 400}", "momentum = 1e308", "command = 'mkdir canary'", '"\\u001b[2J" = 1',

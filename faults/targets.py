@@ -21,7 +21,7 @@ from fourstep.device import pick_device
 from fourstep.history import History
 from fourstep.recipes import from_settings, load_recipe, make_parts, recipe_for
 from fourstep.recipes.build import make_loss, make_optimizer
-from fourstep.recipes.build import make_model as make_recipe_model
+from fourstep.recipes.networks import make_model as make_recipe_model
 from fourstep.runs.checkpoint import load_checkpoint, load_latest
 from fourstep.runs.folder import CHECKPOINTS, ROWS, SETTINGS, RunFolder
 from fourstep.runs.manifest import MANIFEST, list_checkpoints, to_manifest

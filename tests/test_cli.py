@@ -249,6 +249,18 @@ def test_a_training_that_fails_exits_with_1(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_long_epoch_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the line of settings, also where a run goes on; images have the size that was asked for."""
+    monkeypatch.setattr("fourstep.recipes.estimate.WORTH_SAYING", 0.0)
+    done = fourstep(tmp_path, "train", "batchnorm-lenet", "--resize", "16", "--epochs", "1")
+    resumed = fourstep(tmp_path, "resume", "runs/batchnorm-lenet", "--epochs", "2")
+    settings = tomllib.loads((tmp_path / "runs/batchnorm-lenet/run.toml").read_text())["settings"]["recipe"]
+
+    assert settings["resize"] == 16
+    assert re.fullmatch(r"an epoch will take about \d+ s on \S+( \(\d+ threads?\))?", done.stdout.splitlines()[1])
+    assert resumed.stdout.startswith("an epoch will take about")
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["train", "--help"], ["predict", "--help"], ["data", "--help"]])
 def test_help_teaches(arguments: list[str], tmp_path: Path) -> None:
     """With examples to type, and every flag explained."""

@@ -19,7 +19,7 @@ from fourstep.recipes import (
     train,
     with_settings,
 )
-from fourstep.recipes.build import make_model
+from fourstep.recipes.networks import make_model
 
 
 def small(name: str) -> Recipe:
@@ -27,7 +27,10 @@ def small(name: str) -> Recipe:
     return replace(recipe_for(name), epochs=1)
 
 
-@pytest.mark.parametrize("name", recipe_names())
+QUICK = ("linear", "softmax", "mlp", "dropout", "lenet", "batchnorm-lenet")
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_every_recipe_trains_and_repeats_itself_to_the_bit(name: str) -> None:
     """The same recipe, the same weights and numbers; another seed, others."""
     found = []
@@ -38,6 +41,63 @@ def test_every_recipe_trains_and_repeats_itself_to_the_bit(name: str) -> None:
 
     assert found[0][0] == found[1][0] != found[2][0]
     assert torch.equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in QUICK])
+def test_a_large_recipe_takes_a_step_and_repeats_it_to_the_bit(name: str) -> None:
+    """Its images fit its network; the same recipe, the same weights after an update."""
+    found = []
+    for _ in range(2):
+        model, data, loss_fn, optimizer = make_parts(recipe_for(name))
+        inputs, targets = next(iter(data.train))
+        fs.train_step(model, loss_fn, optimizer, [(inputs[:4], targets[:4])])
+        found.append(torch.cat([weight.flatten() for weight in model.state_dict().values()]))
+
+    assert torch.equal(*found)
+    assert torch.isfinite(found[0]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in ("linear", "softmax")])
+def test_every_recipe_learns_the_digits(name: str) -> None:
+    """As it stands, to more than 90 % test accuracy."""
+    assert train(recipe_for(name), show="none").history.rows[-1]["test/accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [  # batch size, learning rate, image size, of *Dive into Deep Learning*, chapters 3, 4, 6 and 7
+        ("softmax", (256, 0.1, 28)),
+        ("mlp", (256, 0.1, 28)),
+        ("dropout", (256, 0.5, 28)),
+        ("lenet", (256, 0.9, 28)),
+        ("alexnet", (128, 0.01, 224)),
+        ("vgg", (128, 0.05, 224)),
+        ("nin", (128, 0.1, 224)),
+        ("googlenet", (128, 0.1, 96)),
+        ("batchnorm-lenet", (256, 1.0, 28)),
+        ("resnet", (256, 0.05, 96)),
+        ("densenet", (256, 0.1, 96)),
+    ],
+)
+def test_fashion_mnist_is_trained_on_as_in_the_book(name: str, settings: tuple[int, float, int]) -> None:
+    """Ten epochs of plain gradient descent, five rows of running numbers in each where the book draws them."""
+    recipe = recipe_for(name, "fashion-mnist")
+
+    assert (recipe.batch_size, recipe.lr, recipe.resize) == settings
+    assert (recipe.epochs, recipe.optimizer, recipe.momentum, recipe.weight_decay) == (10, "sgd", 0, 0)
+    assert recipe.log_every in (0, -(-60_000 // recipe.batch_size) // 5)
+
+
+def test_the_networks_have_the_settings_that_are_theirs() -> None:
+    """Dropout, the divisor of the channels, the layer that is written out."""
+    dropout = make_model(recipe_for("dropout"), 10)
+    vgg = make_model(recipe_for("vgg"), 10)
+    scratch = make_model(with_settings(recipe_for("batchnorm-lenet"), {"scratch": "true"}), 10)
+
+    assert [module.p for module in dropout.modules() if isinstance(module, nn.Dropout)] == [0.2, 0.5]
+    assert vgg.state_dict()["features.0.0.weight"].shape == (16, 1, 3, 3)
+    assert any(isinstance(module, fs.models.BatchNorm) for module in scratch.modules())
 
 
 def test_a_recipe_is_fit_with_its_parts() -> None:
@@ -72,6 +132,9 @@ def test_settings_are_read_by_their_types() -> None:
     recipe = with_settings(recipe_for("mlp"), text)
     assert (recipe.epochs, recipe.lr, recipe.standardize, recipe.hidden) == (3, 0.5, False, (64, 32))
     assert from_settings(asdict(recipe)) == recipe
+    assert with_settings(recipe, {"hidden": "8, 8", "dropout": "0.1, 0.2"}).dropout == (0.1, 0.2)
+    assert with_settings(recipe_for("dropout"), {"dropout": ""}).dropout == ()
+    assert with_settings(recipe, {"dropout": [0, 0.5], "scratch": "true", "ratio": "2"}).dropout == (0.0, 0.5)
 
 
 def test_a_file_of_settings_makes_a_recipe(tmp_path: Path) -> None:
@@ -108,15 +171,25 @@ def test_a_run_s_own_settings_make_its_recipe_again(tmp_path: Path) -> None:
             fs.ConfigError,
             "expected whole numbers, like 256,128",
         ),
+        (lambda: with_settings(small("mlp"), {"hidden": [64.0]}), fs.ConfigError, "expected whole numbers, like 256"),
+        (lambda: with_settings(small("mlp"), {"dropout": "a"}), fs.ConfigError, "expected numbers, like 0.2,0.5"),
+        (lambda: with_settings(small("mlp"), {"size": 28}), fs.UnknownNameError, "did you mean 'resize'"),
+        (lambda: make_parts(replace(small("vgg"), ratio=0)), fs.ConfigError, "ratio 0: expected 1 to 64"),
+        (lambda: make_parts(replace(small("dropout"), dropout=(0.5,))), fs.ConfigError, "one probability per hidden"),
+        (lambda: make_parts(replace(small("mlp"), resize=0)), fs.ConfigError, "resize 0: expected a whole number of 1"),
         (lambda: from_settings({"lr": 1.0}), fs.ConfigError, "no model in the recipe's settings"),
         (lambda: train(replace(small("mlp"), optimizer="adamm")), fs.UnknownNameError, "unknown optimizer 'adamm'"),
         (lambda: train(replace(small("mlp"), lr=-1.0)), fs.ConfigError, "adam refused its settings"),
-        (lambda: train(replace(small("lenet"), size=8)), fs.ConfigError, "LeNet needs images of 12 pixels or more"),
-        (lambda: train(replace(small("mlp"), size=10**30)), fs.ConfigError, "images of this size do not fit"),
+        (lambda: train(replace(small("lenet"), resize=8)), fs.ConfigError, "LeNet needs images of 12 pixels or more"),
+        (lambda: train(replace(small("mlp"), resize=10**30)), fs.ConfigError, "images of this size do not fit"),
         (lambda: make_model(replace(small("mlp"), hidden=(10**12, 10**12)), 10), fs.ConfigError, "does not fit"),
-        (lambda: make_model(replace(small("softmax"), size=10**9), 10), fs.ConfigError, "does not fit into the memory"),
         (
-            lambda: make_model(replace(small("softmax"), size=10**30), 10),
+            lambda: make_model(replace(small("softmax"), resize=10**9), 10),
+            fs.ConfigError,
+            "does not fit into the memory",
+        ),
+        (
+            lambda: make_model(replace(small("softmax"), resize=10**30), 10),
             fs.ConfigError,
             "does not fit into the memory",
         ),
@@ -165,5 +238,5 @@ def test_lenet_starts_as_the_book_has_it() -> None:
 
 def test_images_that_do_not_fit_into_the_memory_are_refused() -> None:
     """One line in place of torch's."""
-    with pytest.raises(fs.ConfigError, match="size 1,000,000: images of this size do not fit into the memory"):
-        make_parts(from_settings({"model": "softmax", "size": 1_000_000}))
+    with pytest.raises(fs.ConfigError, match="resize 1,000,000: images of this size do not fit into the memory"):
+        make_parts(from_settings({"model": "softmax", "resize": 1_000_000}))

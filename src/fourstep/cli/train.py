@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,8 @@ class Train:
 
     fourstep train mlp --data fashion-mnist --epochs 20 --lr 0.2
 
+    fourstep train resnet --data fashion-mnist --resize 64
+
     fourstep train mlp --set hidden=512,256 --set optimizer=adam --lr 0.001
 
     fourstep train recipe.toml --seed 1
@@ -41,6 +44,7 @@ class Train:
     epochs: Annotated[str | None, option("N", "passes over the training data")] = None
     batch_size: Annotated[str | None, option("N", "samples per batch")] = None
     lr: Annotated[str | None, option("X", "learning rate")] = None
+    resize: Annotated[str | None, option("N", "height and width that the images are given, in pixels")] = None
     device: Annotated[str | None, option("NAME", "auto, cpu, cuda, cuda:1, mps, xpu")] = None
     seed: Annotated[str | None, option("N", "fixes weights, split and order")] = None
     run: Annotated[
@@ -64,7 +68,9 @@ class Train:
 
     def resolved(self) -> Recipe:
         """The recipe with the flags' settings; a flag wins over `--set`, and `--set` over a file."""
-        flags = {name: getattr(self, name) for name in ("data", "epochs", "batch_size", "lr", "device", "seed")}
+        flags = {
+            name: getattr(self, name) for name in ("data", "epochs", "batch_size", "lr", "resize", "device", "seed")
+        }
         changes = {**_pairs(self.set), **{name: value for name, value in flags.items() if value is not None}}
         if Path(self.recipe).suffix == ".toml":
             return from_settings({**load_recipe(self.recipe), **changes})
@@ -74,7 +80,7 @@ class Train:
 def train_in(recipe: Recipe, folder: Path) -> Run:
     """Train, or go on, in a folder; a stop says how to continue."""
     try:
-        return train(recipe, folder=folder)
+        return train(recipe, folder=folder, say=partial(print, flush=True))
     except (KeyboardInterrupt, SystemExit):
         if (folder / CHECKPOINTS).exists():
             print(f"to continue: {PROGRAM} resume {folder}", file=sys.stderr)

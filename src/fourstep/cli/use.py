@@ -105,7 +105,7 @@ class Predict:
             test = parts.data.test
             assert isinstance(test, Batches), "recipes make Batches"  # noqa: S101 - our own bug
             return test.inputs[: self.count], test.targets[: self.count]
-        pictures = torch.stack([read_picture(file, recipe.size, invert=self.invert) for file in self.files])
+        pictures = torch.stack([read_picture(file, recipe.resize, invert=self.invert) for file in self.files])
         bright = sum(map(has_bright_background, pictures))
         if bright:
             flag = "without --invert" if self.invert else "with --invert"

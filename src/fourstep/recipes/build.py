@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,15 +10,16 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from fourstep import models
 from fourstep.data.arrays import from_arrays, synthetic_regression
 from fourstep.data.catalog import load_dataset
 from fourstep.data.dataset import Data
 from fourstep.device import pick_device
-from fourstep.errors import ConfigError, FourstepError, UnknownNameError
+from fourstep.errors import ConfigError, UnknownNameError, check_count
 from fourstep.events import Hook
 from fourstep.loop import fit
 from fourstep.metrics import accuracy
+from fourstep.recipes.estimate import estimate_epoch, estimate_line
+from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS, make_model
 from fourstep.recipes.settings import SYNTHETIC, Recipe
 from fourstep.run import Run
 from fourstep.scale.precision import mixed_precision
@@ -25,8 +27,7 @@ from fourstep.seed import seed_everything
 from fourstep.show import Show
 from fourstep.step import StepResult, train_step
 
-USUAL = 4096  # pixels a side; torch's errors beyond are of memory
-TRUE_WEIGHTS, TRUE_BIAS = (2.0, -3.4), 4.2  # the plane that the linear recipe has to find
+LARGEST = 4096  # pixels a side
 
 
 class Parts(NamedTuple):
@@ -63,7 +64,12 @@ def make_parts(recipe: Recipe) -> Parts:
 
 
 def make_data(recipe: Recipe) -> Data:
-    """The recipe's data set."""
+    """The recipe's data set.
+
+    Raises:
+        ConfigError: a setting that it cannot have.
+        DataFileError: its files are missing or damaged.
+    """
     val = recipe.val or None
     if recipe.data == SYNTHETIC:
         weights = torch.tensor(TRUE_WEIGHTS)
@@ -72,43 +78,21 @@ def make_data(recipe: Recipe) -> Data:
         return from_arrays(
             features, labels, batch_size=recipe.batch_size, val=val, test=test, seed=recipe.seed, name=SYNTHETIC
         )
-    settings: dict[str, Any] = {"folder": recipe.data_folder} if recipe.data_folder else {}
-    try:
-        return load_dataset(
-            recipe.data,
-            batch_size=recipe.batch_size,
-            size=recipe.size,
-            standardize=recipe.standardize,
-            val=val,
-            seed=recipe.seed,
-            **settings,
-        )
-    except (RuntimeError, TypeError, MemoryError) as error:  # torch's, by how far they are too large
-        if isinstance(error, FourstepError) or recipe.size <= USUAL:
-            raise
-        raise ConfigError(f"size {recipe.size:,}: images of this size do not fit into the memory") from error
-
-
-def make_model(recipe: Recipe, num_classes: int) -> nn.Module:
-    """The recipe's model, its weights drawn from torch's global generator."""
-    pixels = recipe.size * recipe.size
-    make: dict[str, Callable[[], nn.Module]] = {
-        "linear": lambda: models.LinearRegression(len(TRUE_WEIGHTS)),
-        "softmax": lambda: models.SoftmaxRegression(pixels, num_classes),
-        "mlp": lambda: models.MLP(pixels, recipe.hidden, num_classes),
-        "lenet": lambda: models.LeNet(num_classes, image_size=recipe.size),
-    }
-    if recipe.model not in make:
-        raise UnknownNameError.of("recipe", recipe.model, make)
-    try:
-        return make[recipe.model]()
-    except ValueError as error:  # the model says which of its settings is out of range
-        raise ConfigError(str(error)) from error
-    except (RuntimeError, TypeError, MemoryError) as error:  # torch's, by how far it is too large
+    check_count("resize", recipe.resize)
+    if recipe.resize > LARGEST:
         raise ConfigError(
-            f"a {recipe.model} with size={recipe.size} and hidden={recipe.hidden} does not fit into the memory: "
-            "choose smaller ones"
-        ) from error
+            f"resize {recipe.resize:,}: images of this size do not fit into the memory. Expected at most {LARGEST:,}"
+        )
+    settings: dict[str, Any] = {"folder": recipe.data_folder} if recipe.data_folder else {}
+    return load_dataset(
+        recipe.data,
+        batch_size=recipe.batch_size,
+        size=recipe.resize,
+        standardize=recipe.standardize,
+        val=val,
+        seed=recipe.seed,
+        **settings,
+    )
 
 
 def make_loss(recipe: Recipe) -> nn.Module:
@@ -140,6 +124,7 @@ def train(
     show: Show = "auto",
     hooks: Sequence[Hook] = (),
     step: Callable[..., StepResult] = train_step,
+    say: Callable[[str], None] | None = None,
 ) -> Run:
     """Train a recipe: `fit` with its parts.
 
@@ -149,12 +134,18 @@ def train(
         show: as `Run` has it.
         hooks: as `Run` has them.
         step: as `fit` has it.
+        say: told before the start how long an epoch will take, where that is 10 seconds or more; None measures nothing.
 
     Raises:
         FourstepError: what the parts and `fit` raise.
     """
     device = pick_device(recipe.device)
     model, data, loss_fn, optimizer = make_parts(recipe)
+    if say is not None:
+        amp = mixed_precision(recipe.precision, device.type)
+        seconds = estimate_epoch(model, data, loss_fn, partial(make_optimizer, recipe), device, amp)
+        if seconds is not None:
+            say(estimate_line(seconds, device))
     return fit(
         model,
         data,

@@ -3,9 +3,9 @@
 `recipe_for` gives the one of a name, `load_recipe` reads a file, `with_settings` changes some.
 """
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +21,7 @@ class Recipe:
     """All that a training run is made from.
 
     Attributes:
-        model: `linear`, `softmax`, `mlp` or `lenet`.
+        model: one of `recipe_names()`.
         data: `synthetic` for the linear model; else a data set's name.
         epochs: passes over the training data.
         batch_size: samples per batch.
@@ -29,10 +29,13 @@ class Recipe:
         optimizer: `sgd`, `adam` or `adamw`.
         momentum: of sgd.
         weight_decay: of the optimizer.
-        size: side of the images in pixels.
+        resize: height and width that the images are given, in pixels.
         standardize: subtract the training split's mean from the inputs and divide by its deviation.
         val: share of the training samples to hold out for validation; 0 for none.
-        hidden: widths of the mlp's hidden layers.
+        hidden: widths of a perceptron's hidden layers.
+        dropout: after each of them the probability with which a value is dropped in training; empty for none.
+        ratio: divides the channels of vgg.
+        scratch: normalise batchnorm-lenet by the layer that is written out, in place of torch's.
         accumulate: batches per update.
         max_grad_norm: clip the gradients to this norm; 0 for no clipping.
         precision: `off`, `bf16` or `fp16`.
@@ -50,10 +53,13 @@ class Recipe:
     optimizer: str = "sgd"
     momentum: float = 0.0
     weight_decay: float = 0.0
-    size: int = 28
+    resize: int = 28
     standardize: bool = False
     val: float = 0.0
     hidden: tuple[int, ...] = (256,)
+    dropout: tuple[float, ...] = ()
+    ratio: int = 1
+    scratch: bool = False
     accumulate: int = 1
     max_grad_norm: float = 0.0
     precision: str = "off"
@@ -63,17 +69,34 @@ class Recipe:
     data_folder: str = ""
 
 
-# Fashion-MNIST and synthetic: the book's own settings. digits: so that few small images show learning within seconds.
+# digits: so that few small images show learning within seconds or a minute
+_DIGITS = partial(Recipe, data="digits", batch_size=64, lr=0.001, optimizer="adam", standardize=True)
+_BOOK = partial(Recipe, data="fashion-mnist", epochs=10)  # the book's own settings
+
 _RECIPES = [
-    Recipe(model="linear", data=SYNTHETIC, epochs=3, batch_size=10, lr=0.03),
-    Recipe(
-        model="softmax", data="digits", epochs=20, batch_size=64, lr=0.01, optimizer="adam", size=8, standardize=True
-    ),
-    Recipe(model="softmax", data="fashion-mnist", epochs=10, batch_size=256, lr=0.1),
-    Recipe(model="mlp", data="digits", epochs=20, batch_size=64, lr=0.005, optimizer="adam", size=8, standardize=True),
-    Recipe(model="mlp", data="fashion-mnist", epochs=10, batch_size=256, lr=0.1),
-    Recipe(model="lenet", data="digits", epochs=30, batch_size=64, lr=0.005, optimizer="adam", standardize=True),
-    Recipe(model="lenet", data="fashion-mnist", epochs=10, batch_size=256, lr=0.9, log_every=47),
+    Recipe(model="linear", data=SYNTHETIC, epochs=3, batch_size=10, lr=0.03),  # the book's too
+    _DIGITS(model="softmax", epochs=20, lr=0.01, resize=8),
+    _BOOK(model="softmax", batch_size=256, lr=0.1),
+    _DIGITS(model="mlp", epochs=20, lr=0.005, resize=8),
+    _BOOK(model="mlp", batch_size=256, lr=0.1),
+    _DIGITS(model="dropout", epochs=20, lr=0.005, resize=8, hidden=(256, 256), dropout=(0.2, 0.5)),
+    _BOOK(model="dropout", batch_size=256, lr=0.5, hidden=(256, 256), dropout=(0.2, 0.5)),
+    _DIGITS(model="lenet", epochs=30, lr=0.005),
+    _BOOK(model="lenet", batch_size=256, lr=0.9, log_every=47),
+    _DIGITS(model="alexnet", epochs=10, resize=67),
+    _BOOK(model="alexnet", batch_size=128, lr=0.01, resize=224, log_every=93),
+    _DIGITS(model="vgg", epochs=10, resize=32, ratio=4),
+    _BOOK(model="vgg", batch_size=128, lr=0.05, resize=224, ratio=4, log_every=93),
+    _DIGITS(model="nin", epochs=15, resize=67),
+    _BOOK(model="nin", batch_size=128, lr=0.1, resize=224, log_every=93),
+    _DIGITS(model="googlenet", epochs=10, resize=32),
+    _BOOK(model="googlenet", batch_size=128, lr=0.1, resize=96, log_every=93),
+    _DIGITS(model="batchnorm-lenet", epochs=10, lr=0.005),
+    _BOOK(model="batchnorm-lenet", batch_size=256, lr=1.0, log_every=47),
+    _DIGITS(model="resnet", epochs=5, resize=32),
+    _BOOK(model="resnet", batch_size=256, lr=0.05, resize=96, log_every=47),
+    _DIGITS(model="densenet", epochs=5, resize=32),
+    _BOOK(model="densenet", batch_size=256, lr=0.1, resize=96, log_every=47),
 ]
 
 
@@ -151,20 +174,27 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     return replace(recipe, **{name: _read(name, value, kinds[name]) for name, value in settings.items()})
 
 
-_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_EXPECTED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple[int, ...]: "whole numbers, like 256,128",
+    tuple[float, ...]: "numbers, like 0.2,0.5",
+}
 
 
 def _read(name: str, value: Any, kind: Any) -> Any:
     """A setting's value as its type."""
     try:
-        if get_args(kind):  # a tuple of widths
-            parts = value.split(",") if isinstance(value, str) else value
-            return tuple(operator.index(int(part) if isinstance(part, str) else part) for part in parts)
+        if get_args(kind):  # a tuple of numbers
+            parts = (value.split(",") if value else ()) if isinstance(value, str) else value
+            return tuple(_read(name, part, get_args(kind)[0]) for part in parts)
         if kind is bool and isinstance(value, str):
             return {"true": True, "false": False}[value.lower()]
         if isinstance(value, bool) != (kind is bool) or (kind is int and isinstance(value, float)):
             raise ValueError(value)  # noqa: TRY301 - caught three lines down, with the other wrong values
         return kind(value)
     except (TypeError, ValueError, KeyError, OverflowError) as error:
-        expected = "whole numbers, like 256,128" if get_args(kind) else _EXPECTED[kind]
+        expected = _EXPECTED[kind]
         raise ConfigError(f"{name}={value!r}: expected {expected}") from error

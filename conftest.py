@@ -13,6 +13,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 os.environ["FOURSTEP_CURVES"] = "off"  # no file beside the tests for every Animator
 PAGES = ["README.md", "README.zh-CN.md", "docs/*.md"]
+NO_PAGES = ["docs/from-the-book*.md"]  # run by tests/test_from_the_book.py, each block on its own
 
 # The four steps stand alone at the top of the README: these are the names that they need.
 FOUR_STEPS = """
@@ -38,7 +39,7 @@ def teardown_page(namespace: dict[str, Any]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], patterns=PAGES, setup=setup_page, teardown=teardown_page
+    parsers=[PythonCodeBlockParser()], patterns=PAGES, excludes=NO_PAGES, setup=setup_page, teardown=teardown_page
 ).pytest()
 
 

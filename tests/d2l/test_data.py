@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
 from fourstep import d2l
+from fourstep.data.images import resize_images
 from fourstep.errors import ConfigError, DataError
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
@@ -93,9 +94,17 @@ def test_load_data_fashion_mnist_gives_the_books_batches() -> None:
     assert 0 == inputs.min() < inputs.max() == 1
     with gzip.open(FASHION_MNIST / "t10k-labels-idx1-ubyte.gz") as file:
         assert bytes(next(iter(test_iter))[1].tolist()) == file.read()[8:264]
-    small, _ = next(iter(d2l.load_data_fashion_mnist(8, resize=12)[1]))
-    assert small.shape == (8, 1, 12, 12)
-    assert 0 <= small.min() < small.max() <= 1
+
+
+@pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
+@pytest.mark.parametrize(("size", "is_kept"), [(12, True), (130, False)])
+def test_images_are_resized_once_or_batch_by_batch(size: int, *, is_kept: bool) -> None:
+    """As bytes, so that both ways give the same pixels; what would take more than 1 GiB is not kept."""
+    test_iter = d2l.load_data_fashion_mnist(8, resize=size)[1]
+    images = next(iter(test_iter))[0]
+    first = d2l.load_data_fashion_mnist(8)[1].inputs[:8]
+    assert (test_iter.inputs.shape[-1] == size) is is_kept
+    assert torch.equal(images, resize_images(first, size).float().div(255))
 
 
 @pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason="needs Debian's package dataset-fashion-mnist")

@@ -9,9 +9,8 @@ from typing import Any
 from jaxtyping import Shaped
 from torch import Tensor
 
-from fourstep.data.batches import Batches, scale_bytes
+from fourstep.data.batches import Batches
 from fourstep.data.catalog import DATASETS, fashion_mnist
-from fourstep.data.images import resize_images
 from fourstep.data.order import loader_order
 from fourstep.errors import ConfigError, DataError, check_count
 
@@ -64,7 +63,8 @@ def load_data_fashion_mnist(batch_size: int, resize: int | None = None) -> tuple
 
     Args:
         batch_size: samples per batch, 1 or more.
-        resize: height and width in pixels; None for 28. Resizing is done batch by batch and takes no memory.
+        resize: height and width in pixels; None for 28. All images are resized at once and kept as bytes while they are
+            1 GiB at most; larger ones (124 and more) batch by batch.
 
     Returns:
         The training batches, in a new random order each pass, and the test batches, in order: images `(B, 1, H, W)`,
@@ -76,14 +76,11 @@ def load_data_fashion_mnist(batch_size: int, resize: int | None = None) -> tuple
     """
     if resize is not None:
         check_count("resize", resize)
-    data = fashion_mnist(batch_size=batch_size)
-
-    def prepare(images: Shaped[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
-        return scale_bytes(images if resize is None else resize_images(images, resize))
+    data = fashion_mnist(batch_size=batch_size, size=28 if resize is None else resize)
 
     def batches(split: Any, *, shuffle: bool) -> Batches:
         order = loader_order(split.num_items, shuffle=shuffle)
-        return Batches(split.inputs, split.targets, batch_size=batch_size, order=order, prepare=prepare)
+        return Batches(split.inputs, split.targets, batch_size=batch_size, order=order, prepare=split.prepare)
 
     return batches(data.train, shuffle=True), batches(data.test, shuffle=False)
 

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-import fourstep as fs
 from fourstep.d2l.hub import DATA_HUB
 
 TRAIN, TEST = 160, 40  # images
@@ -35,23 +33,20 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def clothes(num: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Grey images in bytes, (N, 1, 28, 28), all ten classes as often: class k is bright in two rows of its own."""
+    """Grey images in bytes, (N, 28, 28), all ten classes as often: class k is bright in two rows of its own."""
     generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(num) % 10
-    pixels = torch.randint(80, (num, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    labels = torch.arange(num, dtype=torch.uint8) % 10
+    pixels = torch.randint(80, (num, 28, 28), dtype=torch.uint8, generator=generator)
     for row in range(2):
-        pixels[torch.arange(num), 0, 4 + 2 * labels + row] += 150
+        pixels[torch.arange(num), 4 + 2 * labels.long() + row] += 150
     return pixels, labels
 
 
 @pytest.fixture
 def fashion_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`d2l.load_data_fashion_mnist` loads 160 images and 40, which are learnt in a few steps."""
-
-    def few(**settings: Any) -> fs.Data:
-        return fs.data.from_arrays(*clothes(TRAIN, 1), test=clothes(TEST, 2), **settings)
-
-    monkeypatch.setattr("fourstep.d2l.data.fashion_mnist", few)
+    """The four files of Fashion-MNIST hold 160 images and 40, which are learnt in a few steps."""
+    files = dict(enumerate((*clothes(TRAIN, 1), *clothes(TEST, 2))))
+    monkeypatch.setattr("fourstep.data.catalog.read_files", lambda *_: (None, files))
 
 
 @pytest.fixture

@@ -41,9 +41,11 @@ def test_tokens_are_words_or_characters() -> None:
 
 
 def test_tokens_are_counted_in_lines_or_not() -> None:
-    """Lists of lists count as one list."""
+    """Lists of lists count as one list; a tuple is a token, such as the chapter's pairs of words."""
     assert count_corpus([["a", "b"], [], ["a"]]) == count_corpus(["a", "b", "a"]) == Counter(a=2, b=1)
     assert count_corpus([]) == Counter()
+    pairs = [("the", "time"), ("time", "machine"), ("the", "time")]
+    assert Vocab(pairs).token_freqs == [(("the", "time"), 2), (("time", "machine"), 1)]
 
 
 @settings(deadline=None)

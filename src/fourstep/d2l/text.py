@@ -51,9 +51,9 @@ def count_corpus(tokens: Sequence[Any]) -> Counter[Any]:
     """How often each token occurs.
 
     Args:
-        tokens: a list of tokens, or of lists of tokens.
+        tokens: a list of tokens, or of lists of tokens. A tuple is a token, such as a pair of words.
     """
-    if len(tokens) and isinstance(tokens[0], list | tuple):
+    if len(tokens) and isinstance(tokens[0], list):
         return Counter(token for line in tokens for token in line)
     return Counter(tokens)
 

@@ -1,0 +1,146 @@
+"""Cells in the manner of chapter 8: recurrent networks, from scratch and with torch's layers."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fourstep import d2l
+
+LINE = "time traveller and machine by the time traveller for so it will be\n"
+
+
+@pytest.fixture
+def _story(downloaded):
+    downloaded("time_machine", LINE * 30)
+
+
+pytestmark = pytest.mark.usefixtures("_story")
+
+
+def test_8_4_two_products_are_one():
+    """Inputs beside the state, and their weights one below the other."""
+    X, W_xh = d2l.normal(0, 1, (3, 1)), d2l.normal(0, 1, (1, 4))
+    H, W_hh = d2l.normal(0, 1, (3, 4)), d2l.normal(0, 1, (4, 4))
+    apart = d2l.matmul(X, W_xh) + d2l.matmul(H, W_hh)
+    together = d2l.matmul(d2l.concat((X, H), 1), d2l.concat((W_xh, W_hh), 0))
+    assert torch.allclose(apart, together, atol=1e-6)
+
+
+def get_params(vocab_size, num_hiddens, device):
+    """Weights of a recurrent layer and of the output layer."""
+    num_inputs = num_outputs = vocab_size
+
+    def normal(shape):
+        return torch.randn(size=shape, device=device) * 0.1
+
+    W_xh, W_hh = normal((num_inputs, num_hiddens)), normal((num_hiddens, num_hiddens))
+    b_h = d2l.zeros(num_hiddens, device=device)
+    W_hq, b_q = normal((num_hiddens, num_outputs)), d2l.zeros(num_outputs, device=device)
+    params = [W_xh, W_hh, b_h, W_hq, b_q]
+    for param in params:
+        param.requires_grad_(True)
+    return params
+
+
+def init_rnn_state(batch_size, num_hiddens, device):
+    """Zeros, as a tuple of one."""
+    return (d2l.zeros((batch_size, num_hiddens), device=device),)
+
+
+def rnn(inputs, state, params):
+    """Step by step over the inputs (T, B, V)."""
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    (H,) = state
+    outputs = []
+    for X in inputs:
+        H = torch.tanh(torch.mm(X, W_xh) + torch.mm(H, W_hh) + b_h)
+        outputs.append(torch.mm(H, W_hq) + b_q)
+    return torch.cat(outputs, dim=0), (H,)
+
+
+@pytest.mark.parametrize("use_random_iter", [False, True])
+def test_8_5_a_recurrent_network_from_scratch(printed, use_random_iter):
+    """Shapes of outputs and state, a text before training, and training in order and by chance with what it prints."""
+    batch_size, num_steps = 8, 10
+    train_iter, vocab = d2l.load_data_time_machine(batch_size, num_steps, use_random_iter=use_random_iter)
+    assert F.one_hot(torch.tensor([0, 2]), len(vocab)).shape == (2, len(vocab))
+    X = d2l.reshape(d2l.arange(10), (2, 5))
+    num_hiddens = 48
+    net = d2l.RNNModelScratch(len(vocab), num_hiddens, d2l.try_gpu(), get_params, init_rnn_state, rnn)
+    state = net.begin_state(X.shape[0], d2l.try_gpu())
+    Y, new_state = net(X.to(d2l.try_gpu()), state)
+    assert (Y.shape, len(new_state), new_state[0].shape) == ((10, len(vocab)), 1, (2, num_hiddens))
+    begun = d2l.predict_ch8("time traveller ", 10, net, vocab, d2l.try_gpu())
+    assert begun.startswith("time traveller ")
+    assert len(begun.replace("<unk>", "?")) == 25
+
+    num_epochs, lr = 30, 1
+    d2l.train_ch8(net, train_iter, vocab, lr, num_epochs, d2l.try_gpu(), use_random_iter=use_random_iter)
+    lines = printed()
+    said, speed = lines[-3].split(", ")
+    assert float(said.removeprefix("perplexity ")) < 3
+    assert speed.endswith(f" tokens/sec on {d2l.try_gpu()}")
+    assert lines[-2].startswith("time traveller")
+    assert lines[-1].startswith("traveller")
+    assert len(lines) == 6  # a text every tenth epoch
+    assert list(d2l.plt.gcf().axes[0].lines[0].get_xdata()) == [10, 20, 30]
+
+
+def test_8_5_clipping_and_a_loop_of_the_readers_own():
+    """An epoch of the reader's own over the library's batches, state detached, gradients clipped, `sgd` by 1."""
+    train_iter, vocab = d2l.load_data_time_machine(8, 10)
+    device = d2l.try_gpu()
+    net = d2l.RNNModelScratch(len(vocab), 32, device, get_params, init_rnn_state, rnn)
+    loss, perplexities = nn.CrossEntropyLoss(), []
+
+    def updater(batch_size):
+        return d2l.sgd(net.params, 1, batch_size)
+
+    for _ in range(6):
+        state, timer, metric = None, d2l.Timer(), d2l.Accumulator(2)
+        for X, Y in train_iter:
+            if state is None:
+                state = net.begin_state(batch_size=X.shape[0], device=device)
+            else:
+                for s in state:
+                    s.detach_()
+            y = Y.T.reshape(-1)
+            X, y = X.to(device), y.to(device)
+            y_hat, state = net(X, state)
+            l = loss(y_hat, y.long()).mean()
+            l.backward()
+            d2l.grad_clipping(net, 1)
+            norm = torch.sqrt(sum((p.grad**2).sum() for p in net.params))
+            updater(batch_size=1)
+            metric.add(l.detach() * d2l.size(y), d2l.size(y))
+            assert norm <= 1 + 1e-5
+        perplexities.append(math.exp(metric[0] / metric[1]))
+        assert metric[1] / timer.stop() > 0
+    assert perplexities[-1] < perplexities[0] / 1.5
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM])
+def test_8_6_a_recurrent_network_in_brief(printed, layer):
+    """The layer alone, the model around it, a text before training and after."""
+    batch_size, num_steps = 8, 10
+    train_iter, vocab = d2l.load_data_time_machine(batch_size, num_steps)
+    num_hiddens = 32
+    rnn_layer = layer(len(vocab), num_hiddens)
+    if layer is nn.RNN:
+        state = torch.zeros((1, batch_size, num_hiddens))
+        X = torch.rand(size=(num_steps, batch_size, len(vocab)))
+        Y, state_new = rnn_layer(X, state)
+        assert (Y.shape, state_new.shape) == ((num_steps, batch_size, num_hiddens), state.shape)
+
+    device = d2l.try_gpu()
+    net = d2l.RNNModel(rnn_layer, vocab_size=len(vocab))
+    net = net.to(device)
+    assert len(d2l.predict_ch8("time traveller", 10, net, vocab, device).replace("<unk>", "?")) == 24
+    num_epochs, lr = 20, 1
+    d2l.train_ch8(net, train_iter, vocab, lr, num_epochs, device)
+    lines = printed()
+    assert float(lines[-3].split()[1].rstrip(",")) < len(vocab) / 1.3
+    assert d2l.predict_ch8("time traveller", 50, net, vocab, device) == lines[-2]

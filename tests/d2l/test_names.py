@@ -168,6 +168,15 @@ def test_aliases_are_torchs_own() -> None:
     assert d2l.abs(x).tolist() == [[1, 2, 3]]
 
 
+def test_meshgrid_is_the_books_without_a_warning() -> None:
+    """The first tensor along the rows, as torch does it where nothing is said, with a warning."""
+    a, b = torch.arange(3), torch.arange(2)
+    for own, torchs in zip(d2l.meshgrid(a, b), torch.meshgrid(a, b, indexing="ij"), strict=True):
+        assert torch.equal(own, torchs)
+    assert d2l.meshgrid([a, b])[0].shape == (3, 2)
+    assert d2l.meshgrid(a, b, indexing="xy")[0].shape == (2, 3)
+
+
 def test_modules_that_readers_take_from_the_book_are_there() -> None:
     """`d2l.Image`, `d2l.np` and the like."""
     assert d2l.np.float32 is np.float32

@@ -14,7 +14,6 @@ ones = torch.ones
 zeros = torch.zeros
 tensor = torch.tensor
 arange = torch.arange
-meshgrid = torch.meshgrid
 sin = torch.sin
 sinh = torch.sinh
 cos = torch.cos
@@ -34,6 +33,12 @@ stack = torch.stack
 abs = torch.abs  # noqa: A001 - the book's name
 eye = torch.eye
 nn_Module = nn.Module  # noqa: N816 - the book's name
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """`torch.meshgrid`: the places of a grid, the first tensor along the rows; torch warns where nobody says so."""
+    places: tuple[Tensor, ...] = torch.meshgrid(*tensors, indexing=indexing)
+    return places
 
 
 def numpy(x: Shaped[Tensor, "..."]) -> np.ndarray[Any, np.dtype[Any]]:

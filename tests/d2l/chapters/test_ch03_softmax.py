@@ -118,6 +118,26 @@ def test_3_6_softmax_regression_from_scratch(printed):
 
 
 @pytest.mark.usefixtures("fashion_mnist")
+def test_3_6_training_by_a_loop_of_the_readers_own():
+    """What an epoch gives is a tuple, which is prolonged by the test's accuracy and drawn."""
+    train_iter, test_iter = d2l.load_data_fashion_mnist(32)
+    W = torch.normal(0, 0.01, size=(784, 10), requires_grad=True)
+    b = torch.zeros(10, requires_grad=True)
+    net, loss, num_epochs = softmax_net(W, b), lambda y_hat, y: -d2l.log(y_hat[range(len(y_hat)), y]), 3
+    animator = d2l.Animator(
+        xlabel="epoch", xlim=[1, num_epochs], ylim=[0.3, 0.9], legend=["train loss", "train acc", "test acc"]
+    )
+    for epoch in range(num_epochs):
+        train_metrics = d2l.train_epoch_ch3(net, train_iter, loss, lambda batch_size: d2l.sgd([W, b], 0.1, batch_size))
+        test_acc = d2l.evaluate_accuracy(net, test_iter)
+        animator.add(epoch + 1, train_metrics + (test_acc,))  # noqa: RUF005 - as readers type it
+    train_loss, train_acc = train_metrics
+    assert animator.Y[0][-1] == train_loss < animator.Y[0][0]
+    assert animator.Y[1][-1] == train_acc > animator.Y[1][0]
+    assert animator.X == [[1, 2, 3]] * 3
+
+
+@pytest.mark.usefixtures("fashion_mnist")
 def test_3_7_softmax_regression_in_brief():
     """`net.apply(init_weights)`, an optimizer; where too few epochs were trained, a warning and no assert."""
     batch_size = 32

@@ -122,6 +122,51 @@ def test_8_5_clipping_and_a_loop_of_the_readers_own():
     assert perplexities[-1] < perplexities[0] / 1.5
 
 
+class OwnVocab:
+    """A reader's own, of a text's letters."""
+
+    def __init__(self, text):
+        self.idx_to_token = ["<unk>", *sorted(set(text))]
+        self.token_to_idx = {token: idx for idx, token in enumerate(self.idx_to_token)}
+
+    def __len__(self):
+        return len(self.idx_to_token)
+
+    def __getitem__(self, token):
+        return self.token_to_idx.get(token, 0)
+
+
+class OwnModel:
+    """A reader's own net: no module, with the names that the chapter's has."""
+
+    def __init__(self, vocab_size, num_hiddens, device):
+        self.vocab_size, self.num_hiddens = vocab_size, num_hiddens
+        self.params = get_params(vocab_size, num_hiddens, device)
+
+    def __call__(self, X, state):
+        return rnn(F.one_hot(X.T, self.vocab_size).type(torch.float32), state, self.params)
+
+    def begin_state(self, batch_size, device):
+        return init_rnn_state(batch_size, self.num_hiddens, device)
+
+
+def test_8_5_classes_of_the_readers_own_go_through_the_librarys_loop(printed):
+    """A net, a vocabulary and batches that are none of the library's, the last without a length."""
+    text = LINE.strip() * 12
+    vocab = OwnVocab(text)
+    corpus = [vocab[token] for token in text]
+
+    class Loader:
+        def __iter__(self):
+            return d2l.seq_data_iter_sequential(corpus, 4, 10)
+
+    net = OwnModel(len(vocab), 32, d2l.try_gpu())
+    d2l.train_ch8(net, Loader(), vocab, 1, 12, d2l.try_gpu())
+    lines = printed()
+    assert float(lines[-3].split()[1].rstrip(",")) < len(vocab) / 1.3
+    assert len(lines) == 4
+
+
 @pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM])
 def test_8_6_a_recurrent_network_in_brief(printed, layer):
     """The layer alone, the model around it, a text before training and after."""

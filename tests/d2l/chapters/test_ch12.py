@@ -128,7 +128,7 @@ def train_batch(X, y, device_params, devices, lr):
 @pytest.mark.usefixtures("fashion_mnist")
 def test_12_5_several_devices_from_scratch(printed):
     """One device and two give the same curve; accuracy through a lambda on one of them; time per epoch."""
-    params, curves, num_epochs, lr = start(), [], 6, 0.2
+    params, curves, num_epochs, lr = start(), [], 20, 0.2
     for devices in ([d2l.try_gpu(0)], [torch.device("cpu"), torch.device("cpu")]):
         torch.manual_seed(1)
         train_iter, test_iter = d2l.load_data_fashion_mnist(40)

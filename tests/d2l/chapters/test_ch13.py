@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import zipfile
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ def pictures(num, num_classes, side=12):
     return images, labels
 
 
-class Augmented(Dataset[Any]):
+class Augmented(Dataset):  # type: ignore[type-arg]
     """Images of CIFAR's kind through a reader's own transform, one at a time."""
 
     def __init__(self, num, num_classes, transform):
@@ -162,7 +161,7 @@ def hotdogs(book):
     d2l.DATA_HUB["hotdog"] = (d2l.DATA_URL + "hotdog.zip", sha1)
 
 
-class Folder(Dataset[Any]):
+class Folder(Dataset):  # type: ignore[type-arg]
     """A reader's own in the place of torchvision's: images in folders that are named by their class."""
 
     def __init__(self, root, transform=lambda image: image):

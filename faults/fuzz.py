@@ -12,7 +12,8 @@ import resource
 import shutil
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +89,15 @@ def _work(target: Target, folder: Path, seed: int, first: int, place: mmap.mmap)
     """Try the inputs from one on; answers those that were not met as promised."""
     torch.set_num_threads(1)
     attempt = target.prepare(folder)
-    _limit_memory()
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     told: set[str] = set()
     with watch(folder, may_compile=target.name == "command") as seen:
         for index in range(first, AT_ONCE):
             place[:] = index.to_bytes(8, "little")
             work = attempt(random.Random(f"{seed}/{index}"))
             faulthandler.dump_traceback_later(SECONDS, exit=True)  # also where it never comes back to Python
-            wrong = _judge(work)
+            with _memory_up_to(size + MEMORY):
+                wrong = _judge(work)
             faulthandler.cancel_dump_traceback_later()
             wrong = f"did what it must not: {seen.pop()}" if seen else wrong
             seen.clear()
@@ -104,9 +106,15 @@ def _work(target: Target, folder: Path, seed: int, first: int, place: mmap.mmap)
                 told.add(wrong.split(LIKE)[-1])
 
 
-def _limit_memory() -> None:
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+@contextmanager
+def _memory_up_to(size: int) -> Iterator[None]:
+    """Let the process's memory grow to so many bytes and no further; the mutators may take what they need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _judge(work: Callable[[], Any]) -> str:

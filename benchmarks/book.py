@@ -28,7 +28,7 @@ DOORS = {"`fourstep train`": by_command, "`fourstep.d2l`": by_d2l}
 IN_SMALL = {
     "alexnet": Reduced(6000, 96, 5),
     "vgg": Reduced(4000, 64, 5),
-    "nin": Reduced(4000, 64, 8),
+    "nin": Reduced(4000, 67, 8),
     "googlenet": Reduced(4000, 64, 5),
     "resnet": Reduced(4000, 64, 4),
     "densenet": Reduced(4000, 64, 4),

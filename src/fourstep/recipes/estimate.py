@@ -19,7 +19,7 @@ from fourstep.step import train_step
 
 WORTH_SAYING = 10.0  # seconds of an epoch
 FEW = 8  # samples of the step that tells whether measuring is worth it
-LONGEST = 2.0  # seconds of the step that is measured, where a part of a batch can stand for it
+CALLS, LONG = (2, 4), 1.0  # at least and at most so many calls are measured, more than two within so many seconds
 
 
 def estimate_epoch(
@@ -65,7 +65,7 @@ def estimate_epoch(
         rough = _time(step, few, device) / few
         if rough * train.num_items < WORTH_SAYING:
             return None
-        count = len(inputs) if device.type != "cpu" else min(len(inputs), max(few, round(LONGEST / rough)))
+        count = len(inputs)
         held_out = data.val if data.val is not None else data.test
         evaluated = held_out.num_items if isinstance(held_out, Batches) else 0
         steps, passes = _time(step, count, device), _time(forward, count, device)
@@ -78,15 +78,16 @@ def estimate_epoch(
 
 
 def _time(do: Callable[[int], None], count: int, device: torch.device) -> float:
-    """Seconds of the second of two calls; the first one has to set things up."""
-    seconds = 0.0
-    for _ in range(2):
+    """Seconds of the quickest of some calls: the first one sets things up, and other programs may come between."""
+    least, most = CALLS
+    seconds: list[float] = []
+    while len(seconds) < least or (len(seconds) < most and sum(seconds) < LONG):
         synchronize(device)
         start = perf_counter()
         do(count)
         synchronize(device)
-        seconds = perf_counter() - start
-    return seconds
+        seconds.append(perf_counter() - start)
+    return min(seconds)
 
 
 def estimate_line(seconds: float, device: torch.device) -> str:

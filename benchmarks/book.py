@@ -26,12 +26,12 @@ from fourstep.recipes import recipe_names
 SEEDS = (0, 1, 2)
 DOORS = {"`fourstep train`": by_command, "`fourstep.d2l`": by_d2l}
 IN_SMALL = {
-    "alexnet": Reduced(6000, 96, 5),
-    "vgg": Reduced(4000, 64, 5),
-    "nin": Reduced(4000, 67, 8),
-    "googlenet": Reduced(4000, 64, 5),
-    "resnet": Reduced(4000, 64, 4),
-    "densenet": Reduced(4000, 64, 4),
+    "alexnet": Reduced(3000, 67, 4),
+    "vgg": Reduced(3000, 64, 4),
+    "nin": Reduced(3000, 67, 6),
+    "googlenet": Reduced(2000, 64, 4),
+    "resnet": Reduced(3000, 64, 3),
+    "densenet": Reduced(3000, 64, 3),
 }
 
 

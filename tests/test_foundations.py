@@ -18,7 +18,7 @@ from fourstep.seed import derive_seed, make_generator
 
 def test_auto_picks_an_accelerator_before_the_cpu() -> None:
     """`"auto"` is torch's own accelerator where there is one."""
-    expected = torch.accelerator.current_accelerator() or torch.device("cpu")
+    expected = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     assert fs.pick_device().type == expected.type
 
 

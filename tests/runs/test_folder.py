@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_the_settings_file_tells_how_the_run_began(tmp_path: Path) -> None:
     assert written["versions"] == {
         "python": platform.python_version(),
         "fourstep": fs.__version__,
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "numpy": np.__version__,
     }
     assert written["machine"] == {"platform": platform.platform(), "device": "cpu"}

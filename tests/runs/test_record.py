@@ -1,5 +1,6 @@
 """A run's folder when it is read again."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_record_holds_what_was_written(folder: Path) -> None:
     assert record.settings["fit"]["loss_fn"] == "CrossEntropyLoss"
     assert record.classes == ("a", "b", "c")
     assert record.data["train"]["samples"] == 30
-    assert record.versions["torch"] == torch.__version__
+    assert record.versions["torch"] == version("torch")
     assert record.machine["device"] == str(fs.pick_device())
     assert [row["epoch"] for row in record.history] == [1.0]
 

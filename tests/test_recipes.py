@@ -57,6 +57,12 @@ def test_a_large_recipe_takes_a_step_and_repeats_it_to_the_bit(name: str) -> Non
     assert torch.isfinite(found[0]).all()
 
 
+def test_images_that_are_too_small_are_said_by_the_settings_name() -> None:
+    """And not by that of the model's argument."""
+    with pytest.raises(fs.ConfigError, match="resize 8: VGG needs images of 32 pixels or more a side"):
+        make_parts(replace(recipe_for("vgg"), resize=8))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name not in ("linear", "softmax")])
 def test_every_recipe_learns_the_digits(name: str) -> None:

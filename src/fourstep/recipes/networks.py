@@ -40,7 +40,7 @@ def make_model(recipe: Recipe, num_classes: int) -> nn.Module:
     try:
         return _NETWORKS[recipe.model](recipe, num_classes)
     except ValueError as error:  # the model says which of its settings is out of range
-        raise ConfigError(str(error)) from error
+        raise ConfigError(str(error).replace("image_size", "resize")) from error  # the setting's name here
     except (RuntimeError, TypeError, MemoryError) as error:  # torch's, by how far it is too large
         raise ConfigError(
             f"a {recipe.model} with resize={recipe.resize} and hidden={recipe.hidden} does not fit into the memory: "

@@ -190,16 +190,17 @@ def by_d2l(recipe: str, seed: int) -> Numbers:
 
 @dataclass(frozen=True)
 class Reduced:
-    """A recipe in small: the book's network, batch size and learning rate."""
+    """A recipe in small: the book's network and learning rate."""
 
     images: int
     side: int
     epochs: int
+    batch_size: int
 
 
 def in_small(recipe: str, size: Reduced, seed: int) -> Numbers:
     """Train a recipe on the first images of Fashion-MNIST, and measure it on the first thousand of the test's."""
-    settings = {"resize": size.side, "epochs": size.epochs, "seed": seed}
+    settings = {"resize": size.side, "epochs": size.epochs, "batch_size": size.batch_size, "seed": seed}
     made = with_settings(recipe_for(recipe, "fashion-mnist"), settings)
     model, data, loss_fn, optimizer = make_parts(made)
 

@@ -108,7 +108,7 @@ def page(results: list[Result], small: dict[str, Numbers], nin: str) -> str:
     """All of docs/results.md."""
     versions = f"fourstep {fourstep.__version__}, torch {torch.__version__.partition('+')[0]}"
     machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, CPU"
-    made = f"Made with {versions}, {machine}, {torch.get_num_threads()} threads."
+    made = f"Made with {versions}, {machine}, {torch.get_num_threads()} thread(s)."
     return "\n".join([HEAD, *table(results), SMALL, *small_table(small), nin, made, ""])
 
 

@@ -10,6 +10,8 @@ import pytest
 
 Counts: TypeAlias = dict[str, dict[str, dict[str, float]]]
 
+FAULTS = 10  # of pages, in a step
+
 CALLS = {("linear", "fit"): 35, ("linear", "run"): 22, ("softmax", "fit"): 42, ("softmax", "run"): 31}
 # operations beyond the four steps: a detach for who observes, and two parameters' sums of gradients, to see NaN before
 # the update; accuracy takes another detach, argmax, eq and count_nonzero
@@ -18,7 +20,19 @@ MEASURING = {"linear": 3, "softmax": 7}
 
 @pytest.fixture(scope="module")
 def counts() -> Counts:
-    """As the benchmark counts them, in a process without these tests' type checks."""
+    """As the benchmark counts them, in a process without these tests' type checks.
+
+    Where its heap comes to lie, and what else wants memory, may add page faults, and never takes one away: a process
+    with many is tried again, three times in all.
+    """
+    for _ in range(2):
+        table = _count()
+        if all(way["faults"] < FAULTS for ways in table.values() for way in ways.values()):
+            return table
+    return _count()
+
+
+def _count() -> Counts:
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "benchmarks/costs.py"], cwd=root, capture_output=True, text=True, check=True)
     table: Any = json.loads(done.stdout.splitlines()[-1])
@@ -34,7 +48,7 @@ def test_a_step_keeps_to_its_budget(counts: Counts, name: str, way: str) -> None
     assert found["calls"] <= CALLS[name, way]
     assert found["operations"] - bare["operations"] <= MEASURING[name]
     assert found["allocations"] - bare["allocations"] <= MEASURING[name]
-    assert found["faults"] < 10
+    assert found["faults"] < FAULTS
     assert found["waits"] == 0
 
 

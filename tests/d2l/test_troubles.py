@@ -3,8 +3,12 @@
 Left out are what no library can mend: cells of the reader's own, results on two GPUs, conda's OpenMP, slow reading.
 """
 
+import dataclasses
+import gzip
+import hashlib
 import math
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -19,12 +23,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
 from fourstep import d2l
-from fourstep.data.places import cache_folder
+from fourstep.data import catalog
 
 ROOT = Path(__file__).parents[2]
 LOSS = nn.CrossEntropyLoss(reduction="none")
-
-
 ABC = "a9993e364706816aba3e25717850c26c9cd0d89d"  # the SHA-1 of these three letters
 
 
@@ -259,18 +261,63 @@ def test_trouble_18_labels_are_of_the_wrong_kind() -> None:
             d2l.train_ch6(net, data, data, 1, 0.1, "cpu")
 
 
-def test_trouble_19_the_data_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_19_a_download_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies in the folder is used; else the error says which file goes where, and nothing half is left."""
-    monkeypatch.setitem(
-        d2l.DATA_HUB, "text", ("http://127.0.0.1:9/x/text.txt", "a9993e364706816aba3e25717850c26c9cd0d89d")
-    )
+    monkeypatch.setitem(d2l.DATA_HUB, "text", ("http://127.0.0.1:9/x/text.txt", ABC))
     with pytest.raises(fs.DataFileError, match=r"text\.txt could not be downloaded .* by hand, from http://127"):
         d2l.download("text", tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.suffix] == []
     (tmp_path / "text.txt").write_text("abc")
     assert Path(d2l.download("text", tmp_path)).read_text() == "abc"
-    monkeypatch.setenv("FOURSTEP_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
+
+
+@pytest.fixture
+def clothes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """No network; where Fashion-MNIST is looked for: `../data/FashionMNIST/raw`, the cache, the system's folder."""
+    folders = [tmp_path / "data" / "FashionMNIST" / "raw", tmp_path / "cache" / "fashion-mnist", tmp_path / "system"]
+    (tmp_path / "chapter").mkdir()
+    monkeypatch.chdir(tmp_path / "chapter")
+    monkeypatch.setenv("FOURSTEP_CACHE", str(tmp_path / "cache"))
+    contents = {name: idx(number) for number, name in enumerate(catalog.FASHION_MNIST.sha256)}
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    files = dataclasses.replace(
+        catalog.FASHION_MNIST, sha256=sha256, mirrors=("http://127.0.0.1:9/",), system_folder=folders[2]
+    )
+    monkeypatch.setattr(catalog, "FASHION_MNIST", files)
+    return folders
+
+
+def idx(number: int) -> bytes:
+    """Twenty images, or their labels, as a file of Fashion-MNIST."""
+    shape = (20,) if number % 2 else (20, 28, 28)
+    header = bytes([0, 0, 8, len(shape), *b"".join(size.to_bytes(4, "big") for size in shape)])
+    return header + bytes([number]) * math.prod(shape)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_trouble_19_the_data_lie_here_already(clothes: list[Path], place: int) -> None:
+    """Where torchvision put them for the book, in the cache, or in the system's folder: packed or not, offline."""
+    clothes[place].mkdir(parents=True)
+    for number, name in enumerate(catalog.FASHION_MNIST.sha256):
+        path = clothes[place] / name
+        if number:
+            path.write_bytes(gzip.compress(idx(number)))
+        else:
+            path.with_suffix("").write_bytes(idx(number))
+    train_iter, _ = d2l.load_data_fashion_mnist(8)
+    assert [len(y) for _, y in train_iter] == [8, 8, 4]
+
+
+def test_trouble_19_the_data_are_nowhere(clothes: list[Path]) -> None:
+    """The error says the file, its folder and where it is had; a damaged one of the book's is said and passed over."""
+    cache = re.escape(str(clothes[1]))
+    said = rf"train-images-idx3-ubyte\.gz could not be downloaded .* into {cache} by hand, from http://127"
+    with pytest.raises(fs.DataFileError, match=said):
+        d2l.load_data_fashion_mnist(8)
+    clothes[0].mkdir(parents=True)
+    (clothes[0] / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(0))[:50])
+    with pytest.warns(fs.FourstepWarning, match="not used: "), pytest.raises(fs.DataFileError, match=said):
+        d2l.load_data_fashion_mnist(8)
 
 
 def test_trouble_21_train_ch6_starts_over(capsys: pytest.CaptureFixture[str]) -> None:

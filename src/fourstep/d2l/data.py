@@ -3,7 +3,9 @@
 Source: *Dive into Deep Learning*, sections 3.3 and 3.5.
 """
 
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import Shaped
@@ -11,8 +13,11 @@ from torch import Tensor
 
 from fourstep.data.batches import Batches
 from fourstep.data.catalog import DATASETS, fashion_mnist
+from fourstep.data.dataset import Data
 from fourstep.data.order import loader_order
-from fourstep.errors import ConfigError, DataError, check_count
+from fourstep.errors import ConfigError, DataError, DataFileError, FourstepWarning, check_count
+
+BOOKS_FOLDER = Path("..", "data", "FashionMNIST", "raw")  # where the book's own cells let torchvision put the files
 
 
 def load_array(
@@ -59,7 +64,10 @@ def _as_it_is(inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
 
 
 def load_data_fashion_mnist(batch_size: int, resize: int | None = None) -> tuple[Batches, Batches]:
-    """Fashion-MNIST's 60,000 training and 10,000 test images; `fourstep.data.fashion_mnist` says where from.
+    """Fashion-MNIST's 60,000 training and 10,000 test images.
+
+    The files are taken from `../data/FashionMNIST/raw` where the book's own code has left them there; else
+    `fourstep.data.fashion_mnist` says where from.
 
     Args:
         batch_size: samples per batch, 1 or more.
@@ -73,16 +81,28 @@ def load_data_fashion_mnist(batch_size: int, resize: int | None = None) -> tuple
     Raises:
         ConfigError: a number below 1.
         DataFileError: the files are missing or damaged, or cannot be downloaded.
+
+    Warns:
+        FourstepWarning: a file in the book's folder is missing or damaged; the next place is tried.
     """
     if resize is not None:
         check_count("resize", resize)
-    data = fashion_mnist(batch_size=batch_size, size=28 if resize is None else resize)
+    data = _fashion_mnist(batch_size, 28 if resize is None else resize)
 
     def batches(split: Any, *, shuffle: bool) -> Batches:
         order = loader_order(split.num_items, shuffle=shuffle)
         return Batches(split.inputs, split.targets, batch_size=batch_size, order=order, prepare=split.prepare)
 
     return batches(data.train, shuffle=True), batches(data.test, shuffle=False)
+
+
+def _fashion_mnist(batch_size: int, size: int) -> Data:
+    if BOOKS_FOLDER.is_dir():
+        try:
+            return fashion_mnist(batch_size=batch_size, size=size, folder=BOOKS_FOLDER)
+        except DataFileError as error:
+            warnings.warn(f"not used: {error}", FourstepWarning, stacklevel=3)
+    return fashion_mnist(batch_size=batch_size, size=size)
 
 
 def get_fashion_mnist_labels(labels: Iterable[int] | Tensor) -> list[str]:

@@ -170,7 +170,23 @@ def test_trouble_11_fewer_than_five_batches(count: int, capsys: pytest.CaptureFi
         d2l.evaluate_accuracy(net, DataLoader(TensorDataset(*blobs(4)), 8, drop_last=True))
 
 
-def test_trouble_12_every_batch_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def train_by_ch3(net: nn.Module, data: Any) -> None:
+    """Three training functions behind one call."""
+    d2l.train_epoch_ch3(net, data, LOSS, torch.optim.SGD(net.parameters()))
+
+
+def train_by_ch6(net: nn.Module, data: Any) -> None:
+    """As above."""
+    d2l.train_ch6(net, data, data, 1, 0.1, "cpu", init=False)
+
+
+def train_by_ch13(net: nn.Module, data: Any) -> None:
+    """As above."""
+    d2l.train_ch13(net, data, data, LOSS, torch.optim.SGD(net.parameters()), 1, ["cpu"])
+
+
+@pytest.mark.parametrize("train", [train_by_ch3, train_by_ch6, train_by_ch13, d2l.evaluate_accuracy])
+def test_trouble_12_every_batch_waits_for_the_device(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As often for forty batches as for ten, on a CPU that is treated as an accelerator."""
     waits = 0
 
@@ -185,11 +201,11 @@ def test_trouble_12_every_batch_waits_for_the_device(monkeypatch: pytest.MonkeyP
     def waits_of(count: int) -> int:
         net, data = nn.Linear(4, 3), list(d2l.load_array(blobs(16 * count), 16))
         before = waits
-        d2l.train_epoch_ch3(net, data, LOSS, torch.optim.SGD(net.parameters()))
+        train(net, data)
         return waits - before
 
     monkeypatch.setattr(Tensor, "is_cpu", False)
-    for name in ("item", "tolist", "__float__", "__bool__", "__int__", "cpu"):
+    for name in ("item", "tolist", "__float__", "__bool__", "__int__", "cpu", "numpy"):
         monkeypatch.setattr(Tensor, name, counting(getattr(Tensor, name)))
     assert waits_of(40) == waits_of(10) > 0
 
@@ -223,11 +239,17 @@ def test_trouble_14_gradients_are_not_cleared(*, clears: bool) -> None:
     assert [str(one.message)[: len(expected[0])] for one in said] == expected
 
 
-def test_trouble_15_the_loss_is_nan() -> None:
-    """It stops there, with the learning rate; the book's runs to the end."""
-    data = d2l.load_array((torch.full((40, 4), 1e30), torch.zeros(40, dtype=torch.long)), 4)
-    with pytest.raises(fs.NonFiniteError, match="lr 1000"):
-        d2l.train_ch6(nn.Linear(4, 3), data, data, 5, 1000, "cpu")
+@pytest.mark.parametrize("train", [train_by_ch3, train_by_ch6, train_by_ch13])
+def test_trouble_15_the_loss_is_nan(train: Any) -> None:
+    """It stops there with batch and learning rate, and the net is as before the epoch; the book's runs to the end."""
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    data = list(d2l.load_array(blobs(64), 16, is_train=False))
+    train(net, data)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    data[3] = (torch.full((16, 4), torch.nan), data[3][1])
+    with pytest.raises(fs.NonFiniteError, match=r"in batch 4 (of epoch 1 )?with lr 0\..* from before that epoch again"):
+        train(net, data)
+    assert all(map(torch.equal, net.state_dict().values(), before.values()))
 
 
 def test_trouble_16_the_loss_is_stuck() -> None:

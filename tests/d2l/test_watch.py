@@ -17,7 +17,7 @@ from fourstep.d2l.chapter6 import train_ch6
 from fourstep.d2l.chapter13 import train_ch13
 from fourstep.d2l.data import load_array
 from fourstep.d2l.watch import Watch, out_of_memory
-from fourstep.errors import DataError, DeviceError, FourstepWarning
+from fourstep.errors import DataError, DeviceError, FourstepWarning, NonFiniteError
 
 CPU = torch.device("cpu")
 TOO_MUCH = 2**55  # bytes that no machine has
@@ -220,3 +220,21 @@ def test_labels_to_be_ignored_are_no_error() -> None:
     net = nn.Linear(4, 3)
     loss = nn.CrossEntropyLoss(ignore_index=255)
     train_epoch_ch3(net, load_array((inputs, targets), 10), loss, torch.optim.SGD(net.parameters(), lr=0.1))
+
+
+def test_what_has_no_values_yet_and_what_is_no_module_train_on(images: Any) -> None:
+    """There is nothing to keep of a lazy layer before its first batch, nor of a function; a later epoch's are kept."""
+    net = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+    good = list(load_array(images.train, 25))
+    bad = [*good, (torch.full((25, 1, 28, 28), torch.nan), good[0][1])]
+    loss = nn.CrossEntropyLoss()
+    with pytest.raises(NonFiniteError):
+        train_epoch_ch3(net, bad, loss, torch.optim.SGD(net.parameters(), lr=0.1))
+    nn.init.ones_(net[1].weight)  # type: ignore[arg-type] # a layer has one
+    with pytest.raises(NonFiniteError, match="The net has its weights from before that epoch again"):
+        train_epoch_ch3(net, bad, loss, torch.optim.SGD(net.parameters(), lr=0.1))
+    assert torch.equal(net[1].weight, torch.ones(10, 784))  # type: ignore[arg-type] # as above
+
+    weight = torch.zeros(784, 10, requires_grad=True)
+    with pytest.raises(NonFiniteError, match=r"look for NaN in the inputs$"):
+        train_epoch_ch3(lambda inputs: inputs.flatten(1) @ weight, bad, loss, torch.optim.SGD([weight], lr=0.1))

@@ -131,6 +131,7 @@ def train_ch13(
         ConfigError: `num_epochs` is below 1, net is no `nn.Module`, or devices is no list.
         DeviceError: a device is not there, or its memory too small for the batch; it is freed.
         NonFiniteError: the loss became NaN or infinite; seen at the next drawing point, five of which are in an epoch.
+            The net has its weights from before that epoch again.
         ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
 
     Warns:
@@ -149,7 +150,7 @@ def train_ch13(
     if len(places) > 1 and all(place.type == "cuda" for place in places):
         net = nn.DataParallel(net, device_ids=places)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], ylim=[0, 1], legend=CURVES)
-    timer, examples, watch = Timer(), 0, Watch(device)
+    timer, examples, watch = Timer(), 0, Watch(device, net)
     train_iter, test_iter = whole_on(train_iter, device), whole_on(test_iter, device)
     for epoch in range(1, num_epochs + 1):
         with watch:

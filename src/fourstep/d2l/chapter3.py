@@ -55,7 +55,7 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
 
     Raises:
         ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
-        NonFiniteError: the loss became NaN or infinite.
+        NonFiniteError: the loss became NaN or infinite; a module has its weights from before the epoch again.
         DeviceError: the memory is too small for the batch; it is freed.
 
     Warns:
@@ -67,7 +67,7 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
 
 
 def _watch(net: Net) -> Watch:
-    return Watch(home_of(net) or torch.device("cpu"))
+    return Watch(home_of(net) or torch.device("cpu"), net)
 
 
 def _train_epoch(

@@ -57,6 +57,7 @@ def train_ch6(
         ConfigError: `num_epochs` is below 1, or net is no `nn.Module`.
         DeviceError: the device is not there, or its memory too small for the batch; it is freed.
         NonFiniteError: the loss became NaN or infinite; seen at the next drawing point, five of which are in an epoch.
+            The net has its weights from before that epoch again.
         ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
 
     Warns:
@@ -76,7 +77,7 @@ def train_ch6(
     net.to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=CURVES)
-    timer, examples, watch = Timer(), 0, Watch(device)
+    timer, examples, watch = Timer(), 0, Watch(device, net)
     train_iter, test_iter = whole_on(train_iter, device), whole_on(test_iter, device)
     for epoch in range(1, num_epochs + 1):
         with watch:

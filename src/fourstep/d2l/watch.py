@@ -1,6 +1,6 @@
 """What the book's training functions look out for, each said in one line.
 
-A first batch that cannot be meant so, too little memory, a net that does not learn.
+A first batch that cannot be meant so, too little memory, a loss that is not finite, a net that does not learn.
 """
 
 import gc
@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from torch.nn.parameter import is_lazy
 
 from fourstep.data.batches import Batches
-from fourstep.errors import DeviceError, FourstepError, FourstepWarning
+from fourstep.errors import DeviceError, FourstepError, FourstepWarning, NonFiniteError
 from fourstep.losses import check_labels
 from fourstep.nesting import first_tensor
 
@@ -33,6 +34,8 @@ class Watch:
 
     Args:
         device: where the net is.
+        net: a module, which gets its weights and buffers back as they were before a pass whose loss is not finite; for
+            None and for a function nothing is kept.
 
     Attributes:
         updates: how many batches came so far.
@@ -40,8 +43,10 @@ class Watch:
     The function that has the `with` in it must hold no tensors of a batch: what the functions below it held is freed.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, net: Any = None) -> None:
         self.device = device
+        self._net = net if isinstance(net, nn.Module) else None
+        self._kept: list[tuple[Tensor, Tensor]] = []
         self.updates = 0
         self._inputs: Any = None
         self._classes = 0
@@ -104,18 +109,31 @@ class Watch:
         return True
 
     def __enter__(self) -> "Watch":  # noqa: PYI034 - beartype takes no Self in a method
+        held = [] if self._net is None else [*self._net.parameters(), *self._net.buffers()]
+        self._kept = [(one, one.detach().clone()) for one in held if not is_lazy(one)]  # those have no values yet
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         inputs, self._inputs = self._inputs, None
+        kept, self._kept = self._kept, []
+        if isinstance(error, NonFiniteError) and kept:
+            _put_back(kept)
+            raise NonFiniteError(f"{error}. The net has its weights from before that epoch again") from None
+        kept = []
         if error is None or not _is_out_of_memory(error):
             return
         said = out_of_memory(inputs, self.device)
         inputs = None
         _free(error, self.device)
         raise DeviceError(said) from None
+
+
+def _put_back(kept: list[tuple[Tensor, Tensor]]) -> None:
+    with torch.no_grad():
+        for tensor, before in kept:
+            tensor.copy_(before)
 
 
 def _are_probabilities(outputs: Tensor) -> bool:

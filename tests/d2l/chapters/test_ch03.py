@@ -27,19 +27,19 @@ def test_3_1_loops_against_vectors_and_the_normal_density():
     assert slow == f"{timer.times[0]:.5f} sec"
     assert torch.equal(c, d)
 
-    def normal(x, mu, sigma):
-        p = 1 / math.sqrt(2 * math.pi * sigma**2)
-        return p * np.exp(-0.5 / sigma**2 * (x - mu) ** 2)
+    def normal(x, mean, std):
+        distance = (x - mean) / std
+        return np.exp(-distance * distance / 2) / (std * math.sqrt(2 * math.pi))
 
     x = np.arange(-6, 6, 0.05)
     params = [(0, 1), (0, 3), (2, 1)]
     d2l.plot(
         x,
-        [normal(x, mu, sigma) for mu, sigma in params],
+        [normal(x, *pair) for pair in params],
         xlabel="x",
         ylabel="p(x)",
         figsize=(4.5, 2.5),
-        legend=[f"mean {mu}, std {sigma}" for mu, sigma in params],
+        legend=["mean {}, std {}".format(*pair) for pair in params],
     )
     axes = d2l.plt.gca()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
@@ -52,21 +52,19 @@ def test_3_1_loops_against_vectors_and_the_normal_density():
 def test_3_2_linear_regression_from_scratch(printed):
     """A reader's own functions in the aliases of the text, over a generator of batches, and then the library's."""
 
-    def synthetic_data(w, b, num_examples):
-        X = d2l.normal(0, 1, (num_examples, len(w)))
-        y = d2l.matmul(X, w) + b
-        y += d2l.normal(0, 0.01, y.shape)
-        return X, d2l.reshape(y, (-1, 1))
+    def noisy_plane(slopes, offset, rows):
+        points = d2l.randn(rows, d2l.size(slopes))
+        heights = offset + d2l.matmul(points, slopes)
+        return points, d2l.reshape(heights + d2l.normal(0, 0.01, (rows,)), (rows, 1))
 
     def data_iter(batch_size, features, labels):
-        order = list(range(len(features)))
-        random.shuffle(order)
-        for i in range(0, len(order), batch_size):
-            batch = d2l.tensor(order[i : i + batch_size])
+        left = random.sample(range(len(labels)), len(labels))
+        while left:
+            batch, left = d2l.tensor(left[:batch_size]), left[batch_size:]
             yield features[batch], labels[batch]
 
     true_w, true_b = d2l.tensor([1.5, -2.6]), 3.1
-    features, labels = synthetic_data(true_w, true_b, 500)
+    features, labels = noisy_plane(true_w, true_b, 500)
     d2l.set_figsize()
     d2l.plt.scatter(d2l.numpy(features[:, 1]), d2l.numpy(labels), 1)
     d2l.plt.scatter(features[:, (1)].detach().numpy(), labels.detach().numpy(), 1)
@@ -82,9 +80,8 @@ def test_3_2_linear_regression_from_scratch(printed):
             assert l.shape == (10, 1)
             l.sum().backward()
             d2l.sgd([w, b], lr, batch_size)
-        with torch.no_grad():
-            train_l = loss(net(features, w, b), labels)
-            print(f"epoch {epoch + 1}, loss {float(d2l.reduce_mean(train_l)):f}")
+        error = loss(net(features, w, b).detach(), labels)
+        print(f"epoch {epoch}: loss {float(d2l.reduce_mean(error)):.6f}")
     losses = [float(line.split()[-1]) for line in printed()]
     assert losses[0] > 10 * losses[-1]
     assert losses[-1] < 2e-4

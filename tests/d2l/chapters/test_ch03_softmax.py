@@ -8,20 +8,27 @@ from fourstep import d2l
 from fourstep.errors import FourstepWarning
 
 
+def softmax(scores):
+    """A reader's own, in the aliases of the text."""
+    odds = d2l.exp(scores - d2l.reduce_mean(scores, 1, keepdim=True))
+    return odds / d2l.reduce_sum(odds, 1, keepdim=True)
+
+
+def cross_entropy(y_hat, y):
+    """Likewise: of each row the entry that its label says, by two lists of indices."""
+    of_label = y_hat[list(range(len(y))), y]
+    return -d2l.log(of_label)
+
+
 def test_3_6_softmax_and_its_loss():
     """The aliases with dimensions by position and `keepdim`; accuracy is a count; the accumulator adds pairs."""
     X = d2l.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     assert d2l.reduce_sum(X, 0, keepdim=True).tolist() == [[5, 7, 9]]
     assert d2l.reduce_sum(X, 1, keepdim=True).shape == (2, 1)
 
-    def softmax(X):
-        X_exp = d2l.exp(X)
-        return X_exp / d2l.reduce_sum(X_exp, 1, keepdim=True)
-
-    assert torch.allclose(softmax(d2l.normal(0, 1, (2, 5))).sum(1), d2l.ones(2))
-
-    def cross_entropy(y_hat, y):
-        return -d2l.log(y_hat[range(len(y_hat)), y])
+    logits = d2l.normal(0, 1, (2, 5))
+    assert torch.allclose(d2l.reduce_sum(softmax(logits), 1), d2l.ones(2))
+    assert torch.allclose(softmax(logits), logits.softmax(1))
 
     y = d2l.tensor([0, 2])
     y_hat = d2l.tensor([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])
@@ -29,10 +36,8 @@ def test_3_6_softmax_and_its_loss():
     assert torch.allclose(cross_entropy(y_hat, y), nn.NLLLoss(reduction="none")(d2l.log(y_hat), y))
 
     def accuracy(y_hat, y):
-        if len(y_hat.shape) > 1 and y_hat.shape[1] > 1:
-            y_hat = d2l.argmax(y_hat, axis=1)
-        cmp = d2l.astype(y_hat, y.dtype) == y
-        return float(d2l.reduce_sum(d2l.astype(cmp, y.dtype)))
+        right = d2l.astype(d2l.argmax(y_hat, axis=1), y.dtype) == y
+        return d2l.reduce_sum(d2l.astype(right, d2l.float32)).item()
 
     assert accuracy(y_hat, y) / len(y) == d2l.accuracy(y_hat, y) / len(y) == 0.5
 
@@ -51,25 +56,21 @@ def test_3_6_an_animator_of_the_readers_own():
     from IPython import display  # noqa: PLC0415 - the cell imports it
 
     class Animator:
-        def __init__(self, xlabel=None, ylabel=None, legend=None, xlim=None, ylim=None, fmts=("-", "m--")):
+        def __init__(self, label, limits, legend):
             d2l.use_svg_display()
-            self.fig, self.axes = d2l.plt.subplots(1, 1, figsize=(3.5, 2.5))
-            self.config_axes = lambda: d2l.set_axes(
-                self.axes, xlabel, ylabel, xlim, ylim, "linear", "linear", legend or []
-            )
-            self.points, self.fmts = [], fmts
+            self.label, self.limits, self.legend, self.rows = label, limits, legend, []
+            self.fig, self.axes = d2l.plt.subplots(1, 1, figsize=(3, 2))
 
         def add(self, x, y):
-            self.points.append((x, *y))
-            xs, *curves = zip(*self.points, strict=True)
-            self.axes.cla()
-            for curve, fmt in zip(curves, self.fmts, strict=True):
-                self.axes.plot(xs, curve, fmt)
-            self.config_axes()
+            self.rows.append((x, *y))
+            xs, train, test = zip(*self.rows, strict=True)
+            self.axes.clear()
+            self.axes.plot(xs, train, "-", xs, test, "--")
+            d2l.set_axes(self.axes, self.label, None, *self.limits, "linear", "linear", self.legend)
             display.display(self.fig)
             display.clear_output(wait=True)
 
-    animator = Animator("epoch", legend=["train", "test"], xlim=[1, 3], ylim=[0, 1])
+    animator = Animator("epoch", ([1, 3], [0, 1]), ["train", "test"])
     for epoch in range(3):
         animator.add(epoch + 1, (0.5 / (epoch + 1), 0.6 / (epoch + 1)))
     assert [line.get_linestyle() for line in animator.axes.lines] == ["-", "--"]
@@ -80,9 +81,8 @@ def softmax_net(W, b):
     """The model of section 3.6 as a plain function of the images."""
 
     def net(X):
-        O = d2l.matmul(d2l.reshape(X, (-1, W.shape[0])), W) + b
-        exps = d2l.exp(O)
-        return exps / d2l.reduce_sum(exps, 1, keepdim=True)
+        rows = d2l.reshape(X, (len(X), -1))
+        return softmax(b + d2l.matmul(rows, W))
 
     return net
 
@@ -95,9 +95,6 @@ def test_3_6_softmax_regression_from_scratch(printed):
     W = torch.normal(0, 0.01, size=(num_inputs, num_outputs), requires_grad=True)
     b = torch.zeros(num_outputs, requires_grad=True)
     net = softmax_net(W, b)
-
-    def cross_entropy(y_hat, y):
-        return -d2l.log(y_hat[range(len(y_hat)), y])
 
     def updater(batch_size):
         return d2l.sgd([W, b], lr, batch_size)
@@ -123,14 +120,12 @@ def test_3_6_training_by_a_loop_of_the_readers_own():
     train_iter, test_iter = d2l.load_data_fashion_mnist(32)
     W = torch.normal(0, 0.01, size=(784, 10), requires_grad=True)
     b = torch.zeros(10, requires_grad=True)
-    net, loss, num_epochs = softmax_net(W, b), lambda y_hat, y: -d2l.log(y_hat[range(len(y_hat)), y]), 3
-    animator = d2l.Animator(
-        xlabel="epoch", xlim=[1, num_epochs], ylim=[0.3, 0.9], legend=["train loss", "train acc", "test acc"]
-    )
-    for epoch in range(num_epochs):
+    net, loss, num_epochs = softmax_net(W, b), cross_entropy, 3
+    names = ["train loss", "train acc", "test acc"]
+    animator = d2l.Animator(xlabel="epoch", xlim=[1, num_epochs], ylim=[0.3, 0.9], legend=names)
+    for epoch in range(1, num_epochs + 1):
         train_metrics = d2l.train_epoch_ch3(net, train_iter, loss, lambda batch_size: d2l.sgd([W, b], 0.1, batch_size))
-        test_acc = d2l.evaluate_accuracy(net, test_iter)
-        animator.add(epoch + 1, train_metrics + (test_acc,))  # noqa: RUF005 - as readers type it
+        animator.add(epoch, train_metrics + (d2l.evaluate_accuracy(net, test_iter),))  # noqa: RUF005 - as readers type it
     train_loss, train_acc = train_metrics
     assert animator.Y[0][-1] == train_loss < animator.Y[0][0]
     assert animator.Y[1][-1] == train_acc > animator.Y[1][0]

@@ -33,18 +33,16 @@ def test_4_2_a_perceptron_from_scratch():
     batch_size = 32
     train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size)
     num_inputs, num_outputs, num_hiddens = 784, 10, 64
-    W1 = nn.Parameter(torch.randn(num_inputs, num_hiddens, requires_grad=True) * 0.01)
-    b1 = nn.Parameter(torch.zeros(num_hiddens, requires_grad=True))
-    W2 = nn.Parameter(torch.randn(num_hiddens, num_outputs, requires_grad=True) * 0.01)
-    b2 = nn.Parameter(torch.zeros(num_outputs, requires_grad=True))
+    W1, W2 = (
+        nn.Parameter(d2l.normal(0, 0.01, shape))
+        for shape in ((num_inputs, num_hiddens), (num_hiddens, num_outputs))
+    )  # fmt: skip
+    b1, b2 = nn.Parameter(d2l.zeros(num_hiddens)), nn.Parameter(d2l.zeros(num_outputs))
     params = [W1, b1, W2, b2]
 
-    def relu(X):
-        return torch.max(X, torch.zeros_like(X))
-
     def net(X):
-        X = d2l.reshape(X, (-1, num_inputs))
-        return relu(X @ W1 + b1) @ W2 + b2
+        hidden = d2l.reshape(X, (-1, num_inputs)) @ W1 + b1
+        return (hidden * (hidden > 0)) @ W2 + b2
 
     loss = nn.CrossEntropyLoss(reduction="none")
     num_epochs, lr = 12, 0.2
@@ -62,11 +60,7 @@ def test_4_3_a_perceptron_in_brief():
     """The names of the settings in one line, and the trainer in the place of the updater."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
-    def init_weights(m):
-        if type(m) == nn.Linear:
-            nn.init.normal_(m.weight, std=0.01)
-
-    net.apply(init_weights)
+    net.apply(lambda m: nn.init.normal_(m.weight, std=0.01) if type(m) == nn.Linear else None)
     batch_size, lr, num_epochs = 32, 0.2, 12
     loss = nn.CrossEntropyLoss(reduction="none")
     trainer = torch.optim.SGD(net.parameters(), lr=lr)
@@ -77,25 +71,25 @@ def test_4_3_a_perceptron_in_brief():
 
 def dropout_layer(X, dropout):
     """A reader's own dropout."""
-    assert 0 <= dropout <= 1
-    if dropout == 1:
-        return torch.zeros_like(X)
-    mask = (torch.rand(X.shape) > dropout).float()
-    return mask * X / (1.0 - dropout)
+    kept = torch.bernoulli(torch.full_like(X, 1 - dropout))
+    return X * kept / max(1 - dropout, 1e-9)
 
 
 class Net(nn.Module):
     """A net that drops out where it is told that it trains."""
 
-    def __init__(self, num_inputs, num_outputs, num_hiddens, is_training=True):
+    def __init__(self, sizes, is_training=True):
         super().__init__()
-        self.num_inputs, self.training = num_inputs, is_training
-        self.lin1, self.lin2 = nn.Linear(num_inputs, num_hiddens), nn.Linear(num_hiddens, num_outputs)
-        self.relu = nn.ReLU()
+        self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
+        self.training = is_training
 
     def forward(self, X):
-        H = self.relu(self.lin1(X.reshape((-1, self.num_inputs))))
-        return self.lin2(dropout_layer(H, 0.5) if self.training else H)
+        X = X.flatten(1)
+        for layer in self.layers[:-1]:
+            X = layer(X).relu()
+            if self.training:
+                X = dropout_layer(X, 0.5)
+        return self.layers[-1](X)
 
 
 @pytest.mark.usefixtures("fashion_mnist")
@@ -110,7 +104,7 @@ def test_4_6_dropout_from_scratch_and_in_brief():
     loss = nn.CrossEntropyLoss(reduction="none")
     train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size)
     brief = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 10))
-    for net in (Net(784, 10, 64), brief):
+    for net in (Net([784, 64, 10]), brief):
         trainer = torch.optim.SGD(net.parameters(), lr=lr)
         d2l.train_ch3(net, train_iter, test_iter, loss, num_epochs, trainer)
         share = d2l.evaluate_accuracy(net, test_iter)
@@ -130,10 +124,10 @@ def test_4_8_gradients_vanish_and_explode(printed):
     assert [line.get_ydata().max() < 0.3 for line in lines] == [False, True]
     assert [len(line.get_xdata()) for line in lines] == [160, 160]
 
-    M = torch.normal(0, 1, size=(4, 4))
+    M, *others = d2l.normal(0, 1, (101, 4, 4))
     first = M.abs().max()
-    for _ in range(100):
-        M = torch.mm(M, torch.normal(0, 1, size=(4, 4)))
+    for other in others:
+        M = d2l.matmul(other, M)
     print("after 100 matrices\n", M)
     assert printed()[0] == "after 100 matrices"
     assert M.abs().max() > 1e6 * first

@@ -10,28 +10,22 @@ from fourstep import d2l
 
 
 def polynomial(max_degree, n_train, n_test):
-    """A cubic of x with noise: x's powers over their factorials, and labels, as tensors."""
-    true_w = np.zeros(max_degree)
-    true_w[0:4] = np.array([4, 1.5, -3, 5.2])
+    """A cubic of x with noise: x's powers over their factorials, and labels, as tensors from arrays of doubles."""
     features = np.random.normal(size=(n_train + n_test, 1))
-    np.random.shuffle(features)
-    poly_features = np.power(features, np.arange(max_degree).reshape(1, -1))
-    for i in range(max_degree):
-        poly_features[:, i] /= math.gamma(i + 1)
-    labels = np.dot(poly_features, true_w)
-    labels += np.random.normal(scale=0.1, size=labels.shape)
+    columns = [features[:, 0] ** degree / math.factorial(degree) for degree in range(max_degree)]
+    true_w = np.pad([3.0, -1.5, 2.5, 4.0], (0, max_degree - 4))
+    poly_features = np.stack(columns, axis=1)
+    labels = poly_features @ true_w + np.random.normal(scale=0.1, size=len(features))
     return [d2l.tensor(x, dtype=d2l.float32) for x in [true_w, features, poly_features, labels]]
 
 
 def evaluate_loss(net, data_iter, loss):
-    """A reader's own, in the aliases of the text."""
-    metric = d2l.Accumulator(2)
+    """A reader's own, in the aliases of the text; what it adds up has gradients."""
+    total = d2l.Accumulator(2)
     for X, y in data_iter:
-        out = net(X)
-        y = d2l.reshape(y, out.shape)
-        l = loss(out, y)
-        metric.add(d2l.reduce_sum(l), d2l.size(l))
-    return metric[0] / metric[1]
+        errors = loss(d2l.reshape(net(X), y.shape), y)
+        total.add(d2l.reduce_sum(errors), d2l.size(errors))
+    return total[0] / total[1]
 
 
 def test_4_4_a_polynomial_fits_too_little_and_too_much():
@@ -39,29 +33,26 @@ def test_4_4_a_polynomial_fits_too_little_and_too_much():
     n_train, n_test = 100, 100
     true_w, _, poly_features, labels = polynomial(12, n_train, n_test)
 
-    def train(train_features, test_features, train_labels, test_labels, num_epochs=60):
-        loss = nn.MSELoss(reduction="none")
-        input_shape = train_features.shape[-1]
-        net = nn.Sequential(nn.Linear(input_shape, 1, bias=False))
-        batch_size = min(10, train_labels.shape[0])
-        train_iter = d2l.load_array((train_features, train_labels.reshape(-1, 1)), batch_size)
-        test_iter = d2l.load_array((test_features, test_labels.reshape(-1, 1)), batch_size, is_train=False)
-        trainer = torch.optim.SGD(net.parameters(), lr=0.05)
+    def train(degrees, num_epochs=60):
+        X, y = poly_features[:, :degrees], d2l.reshape(labels, (-1, 1))
+        net, loss, batch_size = nn.Sequential(nn.Linear(degrees, 1, bias=False)), nn.MSELoss(reduction="none"), 10
+        train_iter = d2l.load_array((X[:n_train], y[:n_train]), batch_size)
+        test_iter = d2l.load_array((X[n_train:], y[n_train:]), batch_size, is_train=False)
+        trainer = torch.optim.SGD(net.parameters(), lr=0.1)
         animator = d2l.Animator(
             xlabel="epoch", ylabel="loss", yscale="log", xlim=[1, num_epochs], ylim=[1e-3, 1e2],
             legend=["train", "test"],
         )  # fmt: skip
         for epoch in range(num_epochs):
             d2l.train_epoch_ch3(net, train_iter, loss, trainer)
-            if epoch == 0 or (epoch + 1) % 20 == 0:
+            if epoch in (0, 19, 39, 59):
                 animator.add(epoch + 1, (evaluate_loss(net, train_iter, loss), evaluate_loss(net, test_iter, loss)))
         assert np.isclose(animator.Y[1][-1], d2l.evaluate_loss(net, test_iter, loss))
         return animator, net[0].weight.data.numpy()
 
-    split = poly_features[:n_train], poly_features[n_train:], labels[:n_train], labels[n_train:]
-    fitted, weight = train(split[0][:, :4], split[1][:, :4], *split[2:])
-    linear, _ = train(split[0][:, :2], split[1][:, :2], *split[2:])
-    both, _ = train(*split)
+    fitted, weight = train(4)
+    linear, _ = train(2)
+    both, _ = train(12)
     assert fitted.X == [[1, 20, 40, 60]] * 2
     assert fitted.axes[0].get_yscale() == "log"
     assert np.abs(weight - true_w[:4].numpy()).max() < 0.5
@@ -72,11 +63,9 @@ def test_4_4_a_polynomial_fits_too_little_and_too_much():
 
 def decay_data(num_inputs=60, n_train=20, n_test=50, batch_size=5):
     """Many features and few examples, from pairs that `synthetic_data` gave as they are."""
-    true_w, true_b = torch.ones((num_inputs, 1)) * 0.01, 0.05
-    train_data = d2l.synthetic_data(true_w, true_b, n_train)
-    train_iter = d2l.load_array(train_data, batch_size)
-    test_data = d2l.synthetic_data(true_w, true_b, n_test)
-    return train_iter, d2l.load_array(test_data, batch_size, is_train=False)
+    truth = d2l.ones((num_inputs, 1)) / 100, 0.05
+    train_data, test_data = (d2l.synthetic_data(*truth, rows) for rows in (n_train, n_test))
+    return d2l.load_array(train_data, batch_size), d2l.load_array(test_data, batch_size, is_train=False)
 
 
 def test_4_5_weight_decay_from_scratch(printed):
@@ -84,16 +73,15 @@ def test_4_5_weight_decay_from_scratch(printed):
     train_iter, test_iter = decay_data()
 
     def train(lambd):
-        w = torch.normal(0, 1, size=(60, 1), requires_grad=True)
-        b = torch.zeros(1, requires_grad=True)
-        net, loss = lambda X: d2l.linreg(X, w, b), d2l.squared_loss
-        num_epochs, lr, batch_size = 40, 0.01, 5
+        w, b = d2l.randn(60, 1).requires_grad_(), d2l.zeros(1, requires_grad=True)
+        loss, num_epochs, lr, batch_size = d2l.squared_loss, 40, 0.01, 5
+        net = lambda X: d2l.linreg(X, w, b)  # noqa: E731 - as readers type it
         animator = d2l.Animator(
             xlabel="epochs", ylabel="loss", yscale="log", xlim=[5, num_epochs], legend=["train", "test"]
         )
         for epoch in range(num_epochs):
             for X, y in train_iter:
-                l = loss(net(X), y) + lambd * torch.sum(w.pow(2)) / 2
+                l = loss(net(X), y) + lambd / 2 * (w * w).sum()
                 l.sum().backward()
                 d2l.sgd([w, b], lr, batch_size)
             if (epoch + 1) % 5 == 0:

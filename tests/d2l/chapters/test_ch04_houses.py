@@ -37,54 +37,47 @@ def hub(book):
 
 def prepared():
     """Both tables; and the features of both, standardised and one-hot, with the train labels, as tensors."""
-    train_data = pd.read_csv(d2l.download("kaggle_house_train"))
-    test_data = pd.read_csv(d2l.download("kaggle_house_test"))
-    all_features = pd.concat((train_data.iloc[:, 1:-1], test_data.iloc[:, 1:]))
-    numeric_features = all_features.select_dtypes("number").columns
-    all_features[numeric_features] = all_features[numeric_features].apply(lambda x: (x - x.mean()) / (x.std()))
-    all_features[numeric_features] = all_features[numeric_features].fillna(0)
-    all_features = pd.get_dummies(all_features, dummy_na=True, dtype=float)
-    n_train = train_data.shape[0]
-    train_features = d2l.tensor(all_features[:n_train].values, dtype=d2l.float32)
-    test_features = d2l.tensor(all_features[n_train:].values, dtype=d2l.float32)
-    train_labels = d2l.tensor(train_data.SalePrice.values.reshape(-1, 1), dtype=d2l.float32)
-    return test_data, train_features, test_features, train_labels
+    train_data, test_data = (pd.read_csv(d2l.download(f"kaggle_house_{part}")) for part in ("train", "test"))
+    table = pd.concat([train_data, test_data]).drop(columns=["Id", "SalePrice"])
+    numbers = table.select_dtypes("number")
+    table[numbers.columns] = ((numbers - numbers.mean()) / numbers.std()).fillna(0.0)
+    rows = pd.get_dummies(table, dummy_na=True, dtype=float).to_numpy()
+    train_features, test_features = (
+        d2l.tensor(part, dtype=d2l.float32) for part in np.split(rows, [len(train_data)])
+    )  # fmt: skip
+    prices = d2l.tensor(train_data.SalePrice.values, dtype=d2l.float32)
+    return test_data, train_features, test_features, d2l.reshape(prices, (-1, 1))
 
 
 loss = nn.MSELoss()
 
 
 def log_rmse(net, features, labels):
-    """The error of the prices' logarithms."""
-    clipped_preds = torch.clamp(net(features), 1, float("inf"))
-    return torch.sqrt(loss(torch.log(clipped_preds), torch.log(labels))).item()
+    """The error of the prices' logarithms, where no price is below 1."""
+    with torch.no_grad():
+        guessed = d2l.log(net(features).clamp(min=1))
+        return float(loss(guessed, d2l.log(labels))) ** 0.5
 
 
-def train(
-    net, train_features, train_labels, test_features, test_labels, num_epochs, learning_rate, weight_decay, batch_size
-):
-    """Train by Adam; the errors after each epoch."""
-    train_ls, test_ls = [], []
-    train_iter = d2l.load_array((train_features, train_labels), batch_size)
-    optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
+def train(net, *splits, num_epochs, lr, batch_size):
+    """Train by Adam on the first pair of features and labels; for each pair the errors after every epoch."""
+    errors = [[] for _ in splits]
+    train_iter = d2l.load_array(splits[0], batch_size)
+    optimizer = torch.optim.Adam(net.parameters(), lr=lr, weight_decay=0)
     for _ in range(num_epochs):
         for X, y in train_iter:
             optimizer.zero_grad()
-            l = loss(net(X), y)
-            l.backward()
+            loss(net(X), y).backward()
             optimizer.step()
-        train_ls.append(log_rmse(net, train_features, train_labels))
-        if test_labels is not None:
-            test_ls.append(log_rmse(net, test_features, test_labels))
-    return train_ls, test_ls
+        for curve, split in zip(errors, splits, strict=True):
+            curve.append(log_rmse(net, *split))
+    return errors
 
 
 def get_k_fold_data(k, i, X, y):
-    """The parts but the i-th to train on, and the i-th."""
-    fold_size = X.shape[0] // k
-    folds = [slice(j * fold_size, (j + 1) * fold_size) for j in range(k)]
-    rest = [fold for j, fold in enumerate(folds) if j != i]
-    return torch.cat([X[f] for f in rest], 0), torch.cat([y[f] for f in rest], 0), X[folds[i]], y[folds[i]]
+    """The rows but every k-th from the i-th on to train on, and those."""
+    held = torch.arange(len(X)) % k == i
+    return (X[~held], y[~held]), (X[held], y[held])
 
 
 @pytest.mark.usefixtures("hub")
@@ -94,24 +87,22 @@ def test_4_10_k_fold_validation(printed):
     assert train_features.shape == (120, 10)  # 3 of numbers, and 4 + 3 of words with "is missing"
     assert test_features.shape == (40, 10)
 
-    k, num_epochs, lr, weight_decay, batch_size = 3, 60, 1000, 0, 16
-    train_l_sum, valid_l_sum = 0, 0
+    k, num_epochs, last = 3, 60, []
     for i in range(k):
-        data = get_k_fold_data(k, i, train_features, train_labels)
-        net = nn.Sequential(nn.Linear(train_features.shape[1], 1))
-        train_ls, valid_ls = train(net, *data, num_epochs, lr, weight_decay, batch_size)
-        train_l_sum += train_ls[-1]
-        valid_l_sum += valid_ls[-1]
-        if i == 0:
+        net = nn.Sequential(nn.Linear(10, 1))
+        parts = get_k_fold_data(k, i, train_features, train_labels)
+        train_ls, valid_ls = train(net, *parts, num_epochs=num_epochs, lr=1000, batch_size=16)
+        last.append((train_ls[-1], valid_ls[-1]))
+        if not i:
             d2l.plot(
                 list(range(1, num_epochs + 1)), [train_ls, valid_ls], xlabel="epoch", ylabel="rmse",
                 xlim=[1, num_epochs], legend=["train", "valid"], yscale="log",
             )  # fmt: skip
             axes = d2l.plt.gca()
-        print(f"fold {i + 1}, train log rmse {float(train_ls[-1]):f}, valid log rmse {float(valid_ls[-1]):f}")
+        print("fold {}: log rmse {:.4f} and {:.4f}".format(i + 1, *last[-1]))
         assert valid_ls[-1] < valid_ls[0] / 3
-    assert [line.split(",")[0] for line in printed()] == ["fold 1", "fold 2", "fold 3"]
-    assert max(train_l_sum, valid_l_sum) / k < 0.5
+    assert [line.split(":")[0] for line in printed()] == ["fold 1", "fold 2", "fold 3"]
+    assert np.mean(last, axis=0).max() < 0.5
     assert (len(axes.lines), axes.get_yscale(), axes.get_xlim()) == (2, "log", (1, num_epochs))
 
 
@@ -120,16 +111,14 @@ def test_4_10_a_submission(book):
     """Trained on all, the error drawn over an array, and the prices of the test's houses in a file."""
     test_data, train_features, test_features, train_labels = prepared()
     net, num_epochs = nn.Sequential(nn.Linear(train_features.shape[1], 1)), 60
-    train_ls, _ = train(net, train_features, train_labels, None, None, num_epochs, 1000, 0, 16)
+    (train_ls,) = train(net, (train_features, train_labels), num_epochs=num_epochs, lr=1000, batch_size=16)
     d2l.plot(
         np.arange(1, num_epochs + 1), [train_ls], xlabel="epoch", ylabel="log rmse", xlim=[1, num_epochs], yscale="log"
     )
     assert d2l.plt.gca().lines[0].get_ydata().tolist() == train_ls
 
-    preds = net(test_features).detach().numpy()
-    test_data["SalePrice"] = pd.Series(preds.reshape(1, -1)[0])
-    submission = pd.concat([test_data["Id"], test_data["SalePrice"]], axis=1)
-    submission.to_csv("submission.csv", index=False)
+    prices = pd.Series(d2l.numpy(net(test_features))[:, 0], name="SalePrice")
+    pd.concat([test_data["Id"], prices], axis=1).to_csv("submission.csv", index=False)
     lines = (book / "chapter" / "submission.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "Id,SalePrice"
     assert len(lines) == 41

@@ -1,5 +1,7 @@
 """Cells in the manner of chapter 5: layers, parameters, files and devices."""
 
+from functools import reduce
+
 import numpy as np
 import pytest
 import torch
@@ -9,115 +11,113 @@ from torch.nn import functional as F
 from fourstep import d2l
 
 
-class FixedHiddenMLP(nn.Module):
-    """A block with weights that stay, one layer twice, and a loop."""
+class Settling(nn.Module):
+    """A block that mixes by a matrix which is not learnt, and goes through its layer until little is left."""
 
-    def __init__(self):
+    def __init__(self, width):
         super().__init__()
-        self.rand_weight = torch.rand((20, 20), requires_grad=False)
-        self.linear = nn.Linear(20, 20)
+        self.layer, self.mixing = nn.Linear(width, width), d2l.eye(width) / 3
 
     def forward(self, X):
-        X = F.relu(torch.mm(self.linear(X), self.rand_weight) + 1)
-        X = self.linear(X)
-        while X.abs().sum() > 1:
-            X /= 2
-        return X.sum()
+        X = self.layer(X)
+        while d2l.abs(X).max() > 0.5:
+            X = torch.tanh(self.layer(d2l.matmul(X, self.mixing))) / 4
+        return d2l.reduce_mean(X)
 
 
 def test_5_1_blocks_of_the_readers_own():
     """A module, a container with others in it; the alias for `nn.Module` as their base."""
 
     class MLP(d2l.nn_Module):
-        def __init__(self):
+        def __init__(self, *sizes):
             super().__init__()
-            self.hidden, self.out = nn.Linear(20, 32), nn.Linear(32, 10)
+            self.first, self.last = map(nn.Linear, sizes, sizes[1:])
 
         def forward(self, X):
-            return self.out(F.relu(self.hidden(X)))
+            return self.last(F.relu(self.first(X)))
 
-    class MySequential(nn.Module):
-        def __init__(self, *args):
+    class Chain(d2l.nn_Module):
+        def __init__(self, **blocks):
             super().__init__()
-            for idx, module in enumerate(args):
-                self._modules[str(idx)] = module
+            for name, block in blocks.items():
+                self.add_module(name, block)
 
         def forward(self, X):
-            for block in self._modules.values():
-                X = block(X)
-            return X
+            return reduce(lambda so_far, block: block(so_far), self.children(), X)
 
-    X = d2l.rand(2, 20)
-    assert MLP()(X).shape == (2, 10)
-    net = MySequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 20), FixedHiddenMLP())
+    X = d2l.rand(2, 12)
+    net = Chain(mlp=MLP(12, 16, 8), end=Settling(8))
+    assert net.mlp(X).shape == (2, 8)
     assert net(X).shape == ()
-    assert abs(net(X).item()) <= 1
+    assert abs(net(X).item()) <= 0.5
+    assert len(list(net.parameters())) == 6  # the mixing is none
 
 
 def test_5_2_parameters_are_read_set_and_shared():
     """Names, a nested layer's bias, initialisers by `apply`, one layer that stands twice."""
-    shared = nn.Linear(8, 8)
-    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), shared, nn.ReLU(), shared, nn.ReLU(), nn.Linear(8, 1))
-    assert [(name, param.shape) for name, param in net[0].named_parameters()] == [("weight", (8, 4)), ("bias", (8,))]
-    assert net.state_dict()["6.bias"].data.shape == (1,)
-    assert net[6].weight.grad is None
+    twice = nn.Linear(6, 6)
+    net = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), twice, nn.Tanh(), twice, nn.Linear(6, 2))
+    assert {name: tuple(param.shape) for name, param in net[0].named_parameters()} == {"weight": (6, 3), "bias": (6,)}
+    assert net.state_dict()["5.bias"].data.shape == (2,)
+    assert net[5].weight.grad is None
 
-    def init_normal(m):
+    def init_small(m):
         if type(m) == nn.Linear:
-            nn.init.normal_(m.weight, mean=0, std=0.01)
-            nn.init.zeros_(m.bias)
+            nn.init.uniform_(m.weight, -0.1, 0.1)
+            nn.init.constant_(m.bias, 0.5)
 
-    net.apply(init_normal)
-    net[0].apply(lambda m: nn.init.constant_(m.weight, 42))
-    assert net[0].weight.data[0].tolist() == [42] * 4
-    assert net[6].bias.item() == 0
-    net[2].weight.data[0, 0] = 100
-    assert (net[2].weight.data[0] == net[4].weight.data[0]).all()
+    net.apply(init_small)
+    net[0].weight.data[:] += 1
+    assert net[0].weight.min() >= 0.9
+    assert net[5].bias.tolist() == [0.5, 0.5]
+    net[2].weight.data[1, 2] = 7
+    assert net[4].weight.data[1, 2] == 7
+    d2l.reduce_sum(net(d2l.rand(4, 3))).backward()
+    assert net[2].weight.grad is net[4].weight.grad
 
 
 def test_5_4_layers_of_the_readers_own_train():
     """A layer with `nn.Parameter`, and one without any, in a net that the library's loop trains."""
 
-    class CenteredLayer(nn.Module):
+    class Centred(nn.Module):
         def forward(self, X):
-            return X - X.mean()
+            return X - d2l.reduce_mean(X, 1, keepdim=True)
 
-    class MyLinear(nn.Module):
-        def __init__(self, in_units, units):
+    class Dense(nn.Module):
+        def __init__(self, *shape):
             super().__init__()
-            self.weight = nn.Parameter(torch.randn(in_units, units) * 0.1)
-            self.bias = nn.Parameter(torch.zeros(units))
+            self.scale, self.direction = nn.Parameter(d2l.ones(shape[1])), nn.Parameter(d2l.randn(*shape) / 4)
 
         def forward(self, X):
-            return F.relu(torch.matmul(X, self.weight) + self.bias)
+            return F.relu(d2l.matmul(X, self.direction) * self.scale)
 
-    net = nn.Sequential(MyLinear(2, 16), CenteredLayer(), nn.Linear(16, 1))
+    net = nn.Sequential(Dense(2, 16), Centred(), nn.Linear(16, 1))
     features, labels = d2l.synthetic_data(d2l.tensor([2.0, -1.0]), 0.5, 200)
     train_iter, loss = d2l.load_array((features, labels), 20), nn.MSELoss(reduction="none")
     before = d2l.evaluate_loss(net, train_iter, loss)
     for _ in range(3):
         train_l, _ = d2l.train_epoch_ch3(net, train_iter, loss, torch.optim.SGD(net.parameters(), lr=0.05))
     assert train_l < before / 5
-    assert (CenteredLayer()(d2l.rand(4, 8)).mean()).abs() < 1e-6
+    assert Centred()(d2l.rand(4, 8)).mean(1).abs().max() < 1e-6
 
 
 def test_5_5_tensors_and_parameters_in_files(book):
     """A tensor, a list, a dictionary, and a net that is loaded and gives the same."""
-    x = d2l.arange(4)
-    torch.save(x, "x-file")
-    torch.save([x, d2l.zeros(4)], "x-files")
-    torch.save({"x": x, "y": d2l.zeros(4)}, "mydict")
-    assert torch.equal(torch.load("x-file"), x)
-    assert [one.tolist() for one in torch.load("x-files")] == [[0, 1, 2, 3], [0] * 4]
-    assert list(torch.load("mydict")) == ["x", "y"]
+    x, y = d2l.astype(d2l.arange(4), d2l.int32), d2l.linspace(0, 1, 3)
+    for name, kept in (("one", x), ("list", [x, y]), ("dict", {"x": x, "y": y})):
+        torch.save(kept, f"{name}.pt")
+    assert torch.equal(torch.load("one.pt"), x)
+    assert x.dtype == d2l.int32
+    assert [one.tolist() for one in torch.load("list.pt")] == [[0, 1, 2, 3], [0, 0.5, 1]]
+    assert list(torch.load("dict.pt")) == ["x", "y"]
 
-    net, clone = (nn.Sequential(nn.Linear(20, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(2))
-    X = torch.randn(size=(2, 20))
-    torch.save(net.state_dict(), "mlp.params")
-    clone.load_state_dict(torch.load("mlp.params"))
-    clone.eval()
-    assert torch.equal(clone(X), net(X))
-    assert (book / "chapter" / "mlp.params").stat().st_size > 0
+    net, clone = (nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)) for _ in range(2))
+    net(d2l.randn(9, 5))
+    torch.save(net.state_dict(), "net.params")
+    clone.load_state_dict(torch.load("net.params"))
+    X = d2l.randn(3, 5)
+    assert torch.equal(clone.eval()(X), net.eval()(X))
+    assert (book / "chapter" / "net.params").stat().st_size > 0
 
 
 def test_5_6_devices():

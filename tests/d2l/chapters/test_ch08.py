@@ -3,6 +3,7 @@
 import collections
 import random
 import re
+from itertools import pairwise
 
 import pytest
 import torch
@@ -24,58 +25,50 @@ def time_machine(downloaded):
 def test_8_1_a_noisy_sine_is_predicted(printed):
     """Windows as features; the curves of one step, many steps and several, each over a time of its own."""
     T, tau, batch_size, n_train = 240, 4, 16, 160
-    time = torch.arange(1, T + 1, dtype=torch.float32)
-    x = torch.sin(0.05 * time) + torch.normal(0, 0.1, (T,))
+    time = 1 + d2l.arange(T, dtype=d2l.float32)
+    x = d2l.sin(time / 20) + d2l.normal(0, 0.1, (T,))
     d2l.plot(time, [x], "time", "x", xlim=[1, T], figsize=(6, 3))
     assert d2l.plt.gca().get_xlim() == (1, T)
-    features = d2l.zeros((T - tau, tau))
-    for i in range(tau):
-        features[:, i] = x[i : T - tau + i]
-    labels = d2l.reshape(x[tau:], (-1, 1))
+    features, labels = x.unfold(0, tau, 1)[:-1], d2l.reshape(x[tau:], (-1, 1))
     train_iter = d2l.load_array((features[:n_train], labels[:n_train]), batch_size, is_train=True)
 
     net = nn.Sequential(nn.Linear(tau, 10), nn.ReLU(), nn.Linear(10, 1))
-    loss = nn.MSELoss(reduction="none")
-    trainer = torch.optim.Adam(net.parameters(), 0.01)
-    for epoch in range(5):
+    trainer, loss = torch.optim.Adam(net.parameters(), 0.01), nn.MSELoss(reduction="none")
+    for _ in range(5):
         for X, y in train_iter:
             trainer.zero_grad()
-            l = loss(net(X), y)
-            l.sum().backward()
+            d2l.reduce_sum(loss(net(X), y)).backward()
             trainer.step()
-        print(f"epoch {epoch + 1}, loss: {d2l.evaluate_loss(net, train_iter, loss):f}")
+        print(f"mean square: {d2l.evaluate_loss(net, train_iter, loss):f}")
     losses = [float(line.split()[-1]) for line in printed()]
     assert losses[-1] < min(0.1, losses[0])
 
-    onestep_preds = net(features)
-    multistep_preds = d2l.zeros(T)
-    multistep_preds[: n_train + tau] = x[: n_train + tau]
-    for i in range(n_train + tau, T):
-        multistep_preds[i] = net(d2l.reshape(multistep_preds[i - tau : i], (1, -1)))
+    onestep_preds = net(features)  # of shape (T - tau, 1), as the reader draws it
+    known = n_train + tau
+    multistep_preds = list(x[:known])
+    while len(multistep_preds) < T:
+        multistep_preds.append(net(d2l.stack(multistep_preds[-tau:]))[0])
     d2l.plot(
-        [time, time[tau:], time[n_train + tau :]],
-        [d2l.numpy(x), d2l.numpy(onestep_preds), d2l.numpy(multistep_preds[n_train + tau :])],
-        "time", "x", legend=["data", "1-step preds", "multistep preds"], xlim=[1, T], figsize=(6, 3),
+        [time, time[tau:], time[known:]],
+        [d2l.numpy(x), d2l.numpy(onestep_preds), d2l.numpy(d2l.stack(multistep_preds[known:]))],
+        "time", "x", legend=["data", "one step", "many steps"], xlim=[1, T], figsize=(6, 3),
     )  # fmt: skip
-    assert [len(line.get_xdata()) for line in d2l.plt.gca().lines] == [T, T - tau, T - n_train - tau]
+    assert [len(line.get_xdata()) for line in d2l.plt.gca().lines] == [T, T - tau, T - known]
 
 
 def test_8_1_further_and_further_ahead():
     """Columns that are predicted from those before them; each is drawn over its own part of the time."""
-    T, tau, max_steps = 120, 4, 16
-    time = torch.arange(1, T + 1, dtype=torch.float32)
-    x = torch.sin(0.05 * time)
-    net = nn.Linear(tau, 1)
-    features = d2l.zeros((T - tau - max_steps + 1, tau + max_steps))
-    for i in range(tau):
-        features[:, i] = x[i : i + T - tau - max_steps + 1]
-    for i in range(tau, tau + max_steps):
-        features[:, i] = d2l.reshape(net(features[:, i - tau : i]), -1)
-    steps = (1, 4, 16)
+    T, tau, steps = 120, 4, (1, 4, 16)
+    time = 1 + d2l.arange(T, dtype=d2l.float32)
+    net, rows = nn.Linear(tau, 1), T - tau - max(steps) + 1
+    columns = list(d2l.transpose(d2l.sin(time / 20).unfold(0, tau, 1)[:rows]))
+    for _ in range(max(steps)):
+        columns.append(d2l.reshape(net(d2l.stack(columns[-tau:], 1)), -1))
+    features = d2l.stack(columns, 1)
     d2l.plot(
-        [time[tau + i - 1 : T - max_steps + i] for i in steps],
+        [time[tau + i - 1 :][:rows] for i in steps],
         [features[:, (tau + i - 1)].detach().numpy() for i in steps],
-        "time", "x", legend=[f"{i}-step preds" for i in steps], xlim=[5, T], figsize=(6, 3),
+        "time", "x", legend=[f"{i} ahead" for i in steps], xlim=[5, T], figsize=(6, 3),
     )  # fmt: skip
     assert [line.get_xdata()[0] for line in d2l.plt.gca().lines] == [5, 8, 20]
     assert {len(line.get_ydata()) for line in d2l.plt.gca().lines} == {101}
@@ -84,9 +77,8 @@ def test_8_1_further_and_further_ahead():
 @pytest.mark.usefixtures("time_machine")
 def test_8_2_a_text_becomes_numbers():
     """The file by its path, lines, tokens of both kinds, a vocabulary and the whole corpus."""
-    with open(d2l.download("time_machine"), "r") as f:  # noqa: UP015 - as readers type it
-        lines = f.readlines()
-    lines = [re.sub("[^A-Za-z]+", " ", line).strip().lower() for line in lines]
+    with open(d2l.download("time_machine")) as story:
+        lines = [" ".join(re.findall("[a-z]+", line.lower())) for line in story]
     assert lines == d2l.read_time_machine()
     assert lines[:2] == ["the time machine by nobody", ""]
     tokens = d2l.tokenize(lines)
@@ -116,18 +108,15 @@ def test_8_3_pairs_and_triples_of_words():
     axes = d2l.plt.gca()
     assert (axes.get_xscale(), axes.get_yscale(), axes.get_xlabel()) == ("log", "log", "token: x")
 
-    bigram_tokens = [pair for pair in zip(corpus[:-1], corpus[1:])]  # noqa: B905, C416, RUF007 - as readers type it
-    bigram_vocab = d2l.Vocab(bigram_tokens)
+    bigram_vocab = d2l.Vocab(list(pairwise(corpus)))
     assert ("time", "traveller") in dict(bigram_vocab.token_freqs[:10])
-    trigram_tokens = [triple for triple in zip(corpus[:-2], corpus[1:-1], corpus[2:])]  # noqa: B905, C416 - as above
-    trigram_vocab = d2l.Vocab(trigram_tokens)
-    bigram_freqs = [freq for token, freq in bigram_vocab.token_freqs]
-    trigram_freqs = [freq for token, freq in trigram_vocab.token_freqs]
+    trigram_vocab = d2l.Vocab([tuple(corpus[i : i + 3]) for i in range(len(corpus) - 2)])
+    bigram_freqs, trigram_freqs = ([freq for _, freq in one.token_freqs] for one in (bigram_vocab, trigram_vocab))
     assert sum(bigram_freqs) == len(corpus) - 1
     assert len(trigram_freqs) > len(bigram_freqs) > len(freqs)
     d2l.plot(
         [freqs, bigram_freqs, trigram_freqs], xlabel="token: x", ylabel="frequency: n(x)", xscale="log", yscale="log",
-        legend=["unigram", "bigram", "trigram"],
+        legend=["one", "two", "three"],
     )  # fmt: skip
     assert [len(line.get_ydata()) for line in d2l.plt.gca().lines] == [
         len(one) for one in (freqs, bigram_freqs, trigram_freqs)
@@ -137,7 +126,7 @@ def test_8_3_pairs_and_triples_of_words():
 @pytest.mark.usefixtures("time_machine")
 def test_8_3_batches_of_subsequences(printed):
     """Both ways of partition over a list of numbers; and the loader's batches, with its vocabulary."""
-    my_seq = list(range(35))
+    my_seq = list(range(33))
     for X, Y in d2l.seq_data_iter_random(my_seq, batch_size=2, num_steps=5):
         print("X: ", X, "\nY:", Y)
         assert torch.equal(X + 1, Y)

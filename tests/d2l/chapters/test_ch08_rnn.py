@@ -22,27 +22,18 @@ pytestmark = pytest.mark.usefixtures("_story")
 
 def test_8_4_two_products_are_one():
     """Inputs beside the state, and their weights one below the other."""
-    X, W_xh = d2l.normal(0, 1, (3, 1)), d2l.normal(0, 1, (1, 4))
-    H, W_hh = d2l.normal(0, 1, (3, 4)), d2l.normal(0, 1, (4, 4))
-    apart = d2l.matmul(X, W_xh) + d2l.matmul(H, W_hh)
-    together = d2l.matmul(d2l.concat((X, H), 1), d2l.concat((W_xh, W_hh), 0))
+    (X, H), weights = d2l.normal(0, 1, (2, 5, 3)), d2l.normal(0, 1, (2, 3, 4))
+    apart = d2l.matmul(X, weights[0]) + d2l.matmul(H, weights[1])
+    together = d2l.matmul(d2l.concat((X, H), 1), d2l.concat(tuple(weights), 0))
     assert torch.allclose(apart, together, atol=1e-6)
 
 
 def get_params(vocab_size, num_hiddens, device):
-    """Weights of a recurrent layer and of the output layer."""
-    num_inputs = num_outputs = vocab_size
-
-    def normal(shape):
-        return torch.randn(size=shape, device=device) * 0.1
-
-    W_xh, W_hh = normal((num_inputs, num_hiddens)), normal((num_hiddens, num_hiddens))
-    b_h = d2l.zeros(num_hiddens, device=device)
-    W_hq, b_q = normal((num_hiddens, num_outputs)), d2l.zeros(num_outputs, device=device)
-    params = [W_xh, W_hh, b_h, W_hq, b_q]
-    for param in params:
-        param.requires_grad_(True)
-    return params
+    """Weights of a recurrent layer and of the output layer, the inputs' and the state's in one."""
+    joint, last = num_hiddens + vocab_size, d2l.zeros(vocab_size, device=device)
+    params = [d2l.normal(0, 0.1, (joint, num_hiddens), device=device), d2l.zeros(num_hiddens, device=device)]
+    params += [d2l.normal(0, 0.1, (num_hiddens, vocab_size), device=device), last]
+    return [param.requires_grad_() for param in params]
 
 
 def init_rnn_state(batch_size, num_hiddens, device):
@@ -52,13 +43,10 @@ def init_rnn_state(batch_size, num_hiddens, device):
 
 def rnn(inputs, state, params):
     """Step by step over the inputs (T, B, V)."""
-    W_xh, W_hh, b_h, W_hq, b_q = params
-    (H,) = state
-    outputs = []
+    (W_h, b_h, W_q, b_q), states = params, [*state]
     for X in inputs:
-        H = torch.tanh(torch.mm(X, W_xh) + torch.mm(H, W_hh) + b_h)
-        outputs.append(torch.mm(H, W_hq) + b_q)
-    return torch.cat(outputs, dim=0), (H,)
+        states.append(torch.tanh(torch.addmm(b_h, d2l.concat((X, states[-1]), 1), W_h)))
+    return d2l.concat([torch.addmm(b_q, H, W_q) for H in states[1:]], 0), (states[-1],)
 
 
 @pytest.mark.parametrize("use_random_iter", [False, True])
@@ -100,54 +88,60 @@ def test_8_5_clipping_and_a_loop_of_the_readers_own():
         return d2l.sgd(net.params, 1, batch_size)
 
     for _ in range(6):
-        state, timer, metric = None, d2l.Timer(), d2l.Accumulator(2)
+        timer, metric = d2l.Timer(), d2l.Accumulator(2)
+        (H,) = net.begin_state(batch_size=8, device=device)
         for X, Y in train_iter:
-            if state is None:
-                state = net.begin_state(batch_size=X.shape[0], device=device)
-            else:
-                for s in state:
-                    s.detach_()
-            y = Y.T.reshape(-1)
-            X, y = X.to(device), y.to(device)
-            y_hat, state = net(X, state)
-            l = loss(y_hat, y.long()).mean()
+            y = d2l.reshape(d2l.transpose(Y), -1).to(device)
+            y_hat, (H,) = net(X.to(device), (H.detach(),))
+            l = loss(y_hat, y)
             l.backward()
             d2l.grad_clipping(net, 1)
-            norm = torch.sqrt(sum((p.grad**2).sum() for p in net.params))
+            assert nn.utils.get_total_norm([param.grad for param in net.params]) <= 1 + 1e-5
             updater(batch_size=1)
-            metric.add(l.detach() * d2l.size(y), d2l.size(y))
-            assert norm <= 1 + 1e-5
+            metric.add(d2l.size(y) * l.detach(), d2l.size(y))
         perplexities.append(math.exp(metric[0] / metric[1]))
         assert metric[1] / timer.stop() > 0
     assert perplexities[-1] < perplexities[0] / 1.5
+
+
+def test_8_5_epochs_one_by_one_over_a_loader_of_the_readers_own():
+    """An epoch gives perplexity and speed, by an optimizer and by `sgd`; the loader's class, all by position."""
+    train_iter, device = d2l.SeqDataLoader(8, 10, False, 10000), d2l.try_gpu()
+    net = d2l.RNNModelScratch(len(train_iter.vocab), 32, device, get_params, init_rnn_state, rnn)
+    loss, trainer = nn.CrossEntropyLoss(), torch.optim.SGD(net.params, 1)
+    before, _ = d2l.train_epoch_ch8(net, train_iter, loss, trainer, device, use_random_iter=False)
+    for _ in range(4):
+        ppl, speed = d2l.train_epoch_ch8(
+            net, train_iter, loss, lambda batch_size: d2l.sgd(net.params, 1, batch_size), device, False
+        )
+    assert ppl < before
+    assert speed > 0
 
 
 class OwnVocab:
     """A reader's own, of a text's letters."""
 
     def __init__(self, text):
-        self.idx_to_token = ["<unk>", *sorted(set(text))]
-        self.token_to_idx = {token: idx for idx, token in enumerate(self.idx_to_token)}
+        self.idx_to_token = "?" + "".join(sorted(set(text)))
 
     def __len__(self):
         return len(self.idx_to_token)
 
     def __getitem__(self, token):
-        return self.token_to_idx.get(token, 0)
+        return max(self.idx_to_token.find(token), 0)
 
 
 class OwnModel:
     """A reader's own net: no module, with the names that the chapter's has."""
 
     def __init__(self, vocab_size, num_hiddens, device):
-        self.vocab_size, self.num_hiddens = vocab_size, num_hiddens
-        self.params = get_params(vocab_size, num_hiddens, device)
+        self.vectors, self.params = d2l.eye(vocab_size, device=device), get_params(vocab_size, num_hiddens, device)
 
     def __call__(self, X, state):
-        return rnn(F.one_hot(X.T, self.vocab_size).type(torch.float32), state, self.params)
+        return rnn(self.vectors[d2l.transpose(X)], state, self.params)
 
     def begin_state(self, batch_size, device):
-        return init_rnn_state(batch_size, self.num_hiddens, device)
+        return init_rnn_state(batch_size, len(self.params[1]), device)
 
 
 def test_8_5_classes_of_the_readers_own_go_through_the_librarys_loop(printed):

@@ -27,19 +27,17 @@ def airfoil(book):
 
 def test_11_5_products_are_timed():
     """`timer.start()` before each block, `timer.times` after; a rate for each."""
-    timer = d2l.Timer()
-    A, B, C = torch.zeros(16, 16), torch.randn(16, 16), torch.randn(16, 16)
+    timer, B, C = d2l.Timer(), d2l.randn(12, 12), d2l.randn(12, 12)
     timer.start()
-    for i in range(16):
-        for j in range(16):
-            A[i, j] = torch.dot(B[i, :], C[:, j])
+    rows = d2l.stack([d2l.stack([b @ c for c in d2l.transpose(C)]) for b in B])
     timer.stop()
     timer.start()
-    A = torch.mm(B, C)
+    whole = d2l.matmul(B, C)
     timer.stop()
-    gigaflops = [2 / i for i in timer.times]
-    assert len(gigaflops) == 2
-    assert min(gigaflops) > 0
+    assert torch.allclose(rows, whole, atol=1e-5)
+    rates = [2 * 12**3 / seconds for seconds in timer.times]
+    assert len(rates) == 2
+    assert min(rates) > 0
 
 
 @pytest.mark.usefixtures("airfoil")
@@ -48,13 +46,14 @@ def test_11_5_batches_of_all_sizes(printed):
     n = 300
 
     def sgd(params, states, hyperparams):
-        for p in params:
-            p.data.sub_(hyperparams["lr"] * p.grad)
-            p.grad.data.zero_()
+        assert states is None
+        for param in params:
+            param.data -= hyperparams["lr"] * param.grad
+            param.grad.zero_()
 
     def train_sgd(lr, batch_size, num_epochs=2):
-        data_iter, feature_dim = d2l.get_data_ch11(batch_size, n)
-        return d2l.train_ch11(sgd, None, {"lr": lr}, data_iter, feature_dim, num_epochs)
+        batches, feature_dim = d2l.get_data_ch11(batch_size, n)
+        return d2l.train_ch11(sgd, None, {"lr": lr}, batches, feature_dim, num_epochs)
 
     gd_res = train_sgd(1, n, 6)
     sgd_res = train_sgd(0.005, 1)
@@ -80,59 +79,54 @@ def test_11_5_batches_of_all_sizes(printed):
     assert (axes.get_xscale(), axes.get_xlabel(), axes.get_xlim()) == ("log", "time (sec)", (1e-2, 10))
 
 
+def step(param, by):
+    """The parameter is moved, and its gradient cleared."""
+    with torch.no_grad():
+        param[:] -= by
+    param.grad.data.zero_()
+
+
 def sgd_momentum(params, states, hyperparams):
     """Velocities in place, without gradients."""
-    for p, v in zip(params, states, strict=True):
-        with torch.no_grad():
-            v[:] = hyperparams["momentum"] * v + p.grad
-            p[:] -= hyperparams["lr"] * v
-        p.grad.data.zero_()
+    for param, speed in zip(params, states, strict=True):
+        speed.mul_(hyperparams["momentum"]).add_(param.grad)
+        step(param, hyperparams["lr"] * speed)
 
 
 def adagrad(params, states, hyperparams):
     """Sums of squares."""
-    eps = 1e-6
-    for p, s in zip(params, states, strict=True):
-        with torch.no_grad():
-            s[:] += torch.square(p.grad)
-            p[:] -= hyperparams["lr"] * p.grad / torch.sqrt(s + eps)
-        p.grad.data.zero_()
+    for param, squares in zip(params, states, strict=True):
+        squares.addcmul_(param.grad, param.grad)
+        step(param, hyperparams["lr"] * param.grad * (squares + 1e-7).rsqrt())
 
 
 def rmsprop(params, states, hyperparams):
     """Fading means of squares."""
-    gamma, eps = hyperparams["gamma"], 1e-6
-    for p, s in zip(params, states, strict=True):
-        with torch.no_grad():
-            s[:] = gamma * s + (1 - gamma) * torch.square(p.grad)
-            p[:] -= hyperparams["lr"] * p.grad / torch.sqrt(s + eps)
-        p.grad.data.zero_()
+    for param, squares in zip(params, states, strict=True):
+        squares.lerp_(param.grad**2, 1 - hyperparams["gamma"])
+        step(param, hyperparams["lr"] * param.grad * (squares + 1e-7).rsqrt())
 
 
 def adadelta(params, states, hyperparams):
     """Pairs of states, and no rate."""
-    rho, eps = hyperparams["rho"], 1e-5
-    for p, (s, delta) in zip(params, states, strict=True):
-        with torch.no_grad():
-            s[:] = rho * s + (1 - rho) * torch.square(p.grad)
-            g = (torch.sqrt(delta + eps) / torch.sqrt(s + eps)) * p.grad
-            p[:] -= g
-            delta[:] = rho * delta + (1 - rho) * g * g
-        p.grad.data.zero_()
+    new = 1 - hyperparams["rho"]
+    for param, (squares, moves) in zip(params, states, strict=True):
+        squares.lerp_(param.grad**2, new)
+        move = param.grad * ((moves + 1e-5) / (squares + 1e-5)).sqrt()
+        moves.lerp_(move**2, new)
+        step(param, move)
 
 
 def adam(params, states, hyperparams):
     """Pairs of states, and a time among the hyperparameters that it counts."""
-    beta1, beta2, eps = 0.9, 0.999, 1e-6
-    for p, (v, s) in zip(params, states, strict=True):
-        with torch.no_grad():
-            v[:] = beta1 * v + (1 - beta1) * p.grad
-            s[:] = beta2 * s + (1 - beta2) * torch.square(p.grad)
-            v_bias_corr = v / (1 - beta1 ** hyperparams["t"])
-            s_bias_corr = s / (1 - beta2 ** hyperparams["t"])
-            p[:] -= hyperparams["lr"] * v_bias_corr / (torch.sqrt(s_bias_corr) + eps)
-        p.grad.data.zero_()
-    hyperparams["t"] += 1
+    t = hyperparams["t"]
+    for param, moments in zip(params, states, strict=True):
+        unbiased = []
+        for power, (moment, keep) in enumerate(zip(moments, (0.9, 0.999), strict=True), start=1):
+            moment.lerp_(param.grad**power, 1 - keep)
+            unbiased.append(moment / (1 - keep**t))
+        step(param, hyperparams["lr"] * unbiased[0] / (unbiased[1].sqrt() + 1e-7))
+    hyperparams["t"] = t + 1
 
 
 def states_of(feature_dim, pairs=False):
@@ -183,40 +177,35 @@ def test_11_5_to_11_10_in_brief(printed, trainer, hyperparams):
 
 def train(net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler=None):
     """A loop of the reader's own, with a schedule of torch's or a function of the epoch."""
+    animator = d2l.Animator(xlabel="epoch", xlim=[0, num_epochs], legend=["loss", "train", "test"])
     net.to(device)
-    animator = d2l.Animator(xlabel="epoch", xlim=[0, num_epochs], legend=["train loss", "train acc", "test acc"])
     for epoch in range(num_epochs):
         metric = d2l.Accumulator(3)
-        for i, (X, y) in enumerate(train_iter):
-            net.train()
-            trainer.zero_grad()
-            X, y = X.to(device), y.to(device)
-            y_hat = net(X)
+        for X, y in train_iter:
+            y_hat, y = net(X.to(device)), y.to(device)
             l = loss(y_hat, y)
+            trainer.zero_grad()
             l.backward()
             trainer.step()
-            with torch.no_grad():
-                metric.add(l * X.shape[0], d2l.accuracy(y_hat, y), X.shape[0])
-            if (i + 1) % 4 == 0:
-                animator.add(epoch + i / len(train_iter), (metric[0] / metric[2], metric[1] / metric[2], None))
+            metric.add(l.detach() * len(y), d2l.accuracy(y_hat, y), len(y))
+        animator.add(epoch + 0.9, (metric[0] / metric[2], metric[1] / metric[2], None))
         animator.add(epoch + 1, (None, None, d2l.evaluate_accuracy_gpu(net, test_iter)))
-        if scheduler and scheduler.__module__ == lr_scheduler.__name__:
+        if isinstance(scheduler, lr_scheduler.LRScheduler):
             scheduler.step()
         elif scheduler:
-            for param_group in trainer.param_groups:
-                param_group["lr"] = scheduler(epoch)
+            trainer.param_groups[0]["lr"] = scheduler(epoch)
     return animator
 
 
-class CosineScheduler:
+class Cosine:
     """A reader's own schedule, called with the epoch."""
 
-    def __init__(self, max_update, base_lr=0.01, final_lr=0.0):
-        self.max_update, self.base_lr, self.final_lr = max_update, base_lr, final_lr
+    def __init__(self, epochs, highest, lowest=0.0):
+        self.epochs, self.range = epochs, (lowest, highest)
 
     def __call__(self, epoch):
-        share = min(epoch, self.max_update) / self.max_update
-        return self.final_lr + (self.base_lr - self.final_lr) * (1 + math.cos(math.pi * share)) / 2
+        down = math.sin(math.pi / 2 * min(epoch / self.epochs, 1)) ** 2
+        return float(np.interp(1 - down, (0, 1), self.range))
 
 
 @pytest.mark.usefixtures("fashion_mnist")
@@ -232,12 +221,12 @@ def test_11_11_schedules():
         scheduler = {
             "none": None,
             "torch": lr_scheduler.MultiStepLR(trainer, milestones=[2, 4], gamma=0.5),
-            "own": CosineScheduler(max_update=5, base_lr=lr, final_lr=0.01),
+            "own": Cosine(epochs=5, highest=lr, lowest=0.01),
         }[kind]
         animator = train(net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler)
         assert animator.Y[0][-1] < animator.Y[0][0] / 2
         assert [len(y) for y in animator.Y] == [6, 6, 6]
         rates.append(trainer.param_groups[0]["lr"])
     assert rates == [lr, lr / 4, 0.01]
-    d2l.plot(torch.arange(num_epochs), [CosineScheduler(5, lr)(t) for t in range(num_epochs)])
+    d2l.plot(torch.arange(num_epochs), [Cosine(5, lr)(t) for t in range(num_epochs)])
     assert d2l.plt.gca().lines[0].get_ydata()[0] == lr

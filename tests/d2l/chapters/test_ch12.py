@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -13,25 +14,20 @@ from fourstep import d2l
 
 
 def test_12_1_a_program_by_its_text_and_a_compiled_net(printed):
-    """A reader's own class that times a block is the library's; both print one line for each net."""
+    """A reader's own timing of a block is the library's; both print one line for each net."""
 
-    class Benchmark:
-        def __init__(self, description="Done"):
-            self.description = description
-
-        def __enter__(self):
-            self.timer = d2l.Timer()
-            return self
-
-        def __exit__(self, *args):
-            print(f"{self.description}: {self.timer.stop():.4f} sec")
+    @contextmanager
+    def timed(description):
+        timer = d2l.Timer()
+        yield timer
+        print(f"{description}: {timer.stop():.4f} sec")
 
     net, x = nn.Sequential(nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 2)), torch.randn(size=(1, 32))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch's, of its own script
         script = torch.jit.script(net)
     assert torch.equal(net(x), script(x))
-    for kind in (Benchmark, d2l.Benchmark):
+    for kind in (timed, d2l.Benchmark):
         with kind("without torchscript"):
             for _ in range(20):
                 net(x)
@@ -71,23 +67,16 @@ def test_12_2_and_12_3_blocks_are_timed(printed):
 
 
 def start():
-    """The weights and biases of two convolutions and two dense layers."""
-    scale = 0.05
-    W1, b1 = torch.randn(size=(8, 1, 3, 3)) * 0.2, torch.zeros(8)
-    W2, b2 = torch.randn(size=(12, 8, 5, 5)) * scale, torch.zeros(12)
-    W3, b3 = torch.randn(size=(192, 32)) * scale, torch.zeros(32)
-    W4, b4 = torch.randn(size=(32, 10)) * scale, torch.zeros(10)
-    return [W1, b1, W2, b2, W3, b3, W4, b4]
+    """The weights and biases of two convolutions and two dense layers, in turn."""
+    shapes = {(8, 1, 3, 3): 0.2, (12, 8, 5, 5): 0.05, (32, 192): 0.05, (10, 32): 0.05}
+    return [one for shape, std in shapes.items() for one in (d2l.normal(0, std, shape), d2l.zeros(shape[0]))]
 
 
 def lenet(X, params):
     """The net as a function of its parameters."""
-    h1 = F.relu(F.conv2d(input=X, weight=params[0], bias=params[1]))
-    h1 = F.avg_pool2d(input=h1, kernel_size=(2, 2), stride=(2, 2))
-    h2 = F.relu(F.conv2d(input=h1, weight=params[2], bias=params[3]))
-    h2 = F.avg_pool2d(input=h2, kernel_size=(2, 2), stride=(2, 2))
-    h2 = h2.reshape(h2.shape[0], -1)[:, :192]
-    return torch.mm(F.relu(torch.mm(h2, params[4]) + params[5]), params[6]) + params[7]
+    for i in (0, 2):
+        X = F.avg_pool2d(F.conv2d(X, *params[i : i + 2]).relu(), 2)
+    return F.linear(F.linear(X.flatten(1), *params[4:6]).relu(), *params[6:])
 
 
 loss = nn.CrossEntropyLoss(reduction="none")
@@ -95,34 +84,25 @@ loss = nn.CrossEntropyLoss(reduction="none")
 
 def get_params(params, device):
     """A copy on a device, with gradients."""
-    new_params = [p.clone().to(device) for p in params]
-    for p in new_params:
-        p.requires_grad_()
-    return new_params
+    return [nn.Parameter(param.to(device, copy=True)) for param in params]
 
 
 def allreduce(data):
-    """Add up in the first, and copy to the others."""
-    for i in range(1, len(data)):
-        data[0][:] += data[i].to(data[0].device)
-    for i in range(1, len(data)):
-        data[i][:] = data[0].to(data[i].device)
+    """The sum takes the place of each."""
+    total = sum(one.to(data[0].device) for one in data)
+    for one in data:
+        one.copy_(total)
 
 
 def train_batch(X, y, device_params, devices, lr):
     """Each device's part forward and backward, gradients added up, a step for each."""
     X_shards, y_shards = d2l.split_batch(X, y, devices)
-    ls = [
-        loss(lenet(X_shard, device_W), y_shard).sum()
-        for X_shard, y_shard, device_W in zip(X_shards, y_shards, device_params, strict=True)
-    ]
-    for l in ls:
-        l.backward()
-    with torch.no_grad():
-        for i in range(len(device_params[0])):
-            allreduce([device_params[c][i].grad for c in range(len(devices))])
-    for param in device_params:
-        d2l.sgd(param, lr, X.shape[0])
+    for params, *shard in zip(device_params, X_shards, y_shards, strict=True):
+        d2l.reduce_sum(loss(lenet(shard[0], params), shard[1])).backward()
+    for copies in zip(*device_params, strict=True):
+        allreduce([copy.grad for copy in copies])
+    for params in device_params:
+        d2l.sgd(params, lr, len(X))
 
 
 @pytest.mark.usefixtures("fashion_mnist")
@@ -132,36 +112,32 @@ def test_12_5_several_devices_from_scratch(printed):
     for devices in ([d2l.try_gpu(0)], [torch.device("cpu"), torch.device("cpu")]):
         torch.manual_seed(1)
         train_iter, test_iter = d2l.load_data_fashion_mnist(40)
-        device_params = [get_params(params, d) for d in devices]
-        animator = d2l.Animator("epoch", "test acc", xlim=[1, num_epochs])
-        timer = d2l.Timer()
-        for epoch in range(num_epochs):
+        device_params = [get_params(params, device) for device in devices]
+        timer, animator = d2l.Timer(), d2l.Animator("epoch", "test acc", xlim=[1, num_epochs])
+        for epoch in range(1, num_epochs + 1):
             timer.start()
-            for X, y in train_iter:
-                train_batch(X, y, device_params, devices, lr)
+            for batch in train_iter:
+                train_batch(*batch, device_params, devices, lr)
             timer.stop()
-            animator.add(
-                epoch + 1,
-                (d2l.evaluate_accuracy_gpu(lambda x: lenet(x, device_params[0]), test_iter, devices[0]),),
-            )
-        print(f"test acc: {animator.Y[0][-1]:.2f}, {timer.avg():.1f} sec/epoch on {str(devices)}")  # noqa: RUF010 - as readers type it
+            share = d2l.evaluate_accuracy_gpu(lambda x: lenet(x, device_params[0]), test_iter, devices[0])
+            animator.add(epoch, (share,))
+        print(f"{animator.Y[0][-1]:.2f} after {timer.avg():.1f} sec/epoch on {devices}")
         curves.append(animator.Y[0])
     lines = printed()
-    assert lines[1].endswith("sec/epoch on [device(type='cpu'), device(type='cpu')]")
+    assert lines[1].endswith(" sec/epoch on [device(type='cpu'), device(type='cpu')]")
     assert curves[0][-1] > 0.5
     assert curves[1] == pytest.approx(curves[0], abs=0.1)
 
 
 def test_12_5_parts_of_a_batch():
     """Of twenty numbers in rows, and of labels that belong to them."""
-    data = torch.arange(20).reshape(4, 5)
-    devices = [torch.device("cpu"), torch.device("cpu")]
-    (X1, X2), (y1, y2) = d2l.split_batch(data, torch.arange(4), devices)
-    assert torch.equal(torch.cat((X1, X2)), data)
-    assert (y1.tolist(), y2.tolist()) == ([0, 1], [2, 3])
-    grads = [torch.ones(1, 2), torch.ones(1, 2) * 2]
+    X, devices = d2l.reshape(d2l.arange(12), (6, 2)), [torch.device("cpu")] * 3
+    X_shards, y_shards = d2l.split_batch(X, d2l.arange(6), devices)
+    assert torch.equal(d2l.concat(X_shards), X)
+    assert [part.tolist() for part in y_shards] == [[0, 1], [2, 3], [4, 5]]
+    grads = [d2l.tensor([1.0, 2.0]), d2l.tensor([4.0, -2.0])]
     allreduce(grads)
-    assert [grad.tolist() for grad in grads] == [[[3, 3]], [[3, 3]]]
+    assert [grad.tolist() for grad in grads] == [[5, 0], [5, 0]]
 
 
 @pytest.mark.usefixtures("fashion_mnist")
@@ -169,29 +145,23 @@ def test_12_6_several_devices_in_brief(printed):
     """The library's ResNet through `nn.DataParallel`, initialised by `apply` beneath it; accuracy by the net alone."""
 
     def init_weights(m):
-        if type(m) in [nn.Linear, nn.Conv2d]:
-            nn.init.normal_(m.weight, std=0.01)
+        if isinstance(m, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(m.weight)
 
-    net = d2l.resnet18(10)
     train_iter, test_iter = d2l.load_data_fashion_mnist(80, resize=8)
-    devices = [d2l.try_gpu(i) for i in range(1)]
-    net.apply(init_weights)
-    net = nn.DataParallel(net, device_ids=devices).to(devices[0])
+    body, devices = d2l.resnet18(10).apply(init_weights), d2l.try_all_gpus()[:1]
+    net = nn.DataParallel(body, devices).to(devices[0])
     trainer = torch.optim.SGD(net.parameters(), 0.1)
-    batch_loss = nn.CrossEntropyLoss()
-    timer, num_epochs = d2l.Timer(), 1
-    animator = d2l.Animator("epoch", "test acc", xlim=[1, num_epochs])
-    for epoch in range(num_epochs):
-        net.train()
+    timer, animator = d2l.Timer(), d2l.Animator("epoch", "test acc", xlim=[1, 2])
+    for epoch in (1, 2):
         timer.start()
         for X, y in train_iter:
             trainer.zero_grad()
-            X, y = X.to(devices[0]), y.to(devices[0])
-            l = batch_loss(net(X), y)
-            l.backward()
+            outputs = net(X.to(devices[0]))
+            d2l.reduce_mean(loss(outputs, y.to(devices[0]))).backward()
             trainer.step()
         timer.stop()
-        animator.add(epoch + 1, (d2l.evaluate_accuracy_gpu(net, test_iter),))
-    print(f"test acc: {animator.Y[0][-1]:.2f}, {timer.avg():.1f} sec/epoch on {devices!s}")
-    assert re.fullmatch(r"test acc: \d\.\d\d, \d+\.\d sec/epoch on \[device\(.*\)\]", printed()[0])
-    assert net.training
+        animator.add(epoch, (d2l.evaluate_accuracy_gpu(net, test_iter),))
+        assert net.training
+    print(f"{animator.Y[0][-1]:.2f} after {timer.avg():.1f} sec/epoch on {devices}")
+    assert re.fullmatch(r"\d\.\d\d after \d+\.\d sec/epoch on \[device\(.*\)\]", printed()[0])

@@ -38,15 +38,17 @@ class NiN(nn.Module):
         ValueError: `image_size` is below 67.
 
     As published, with the start that the book's `train_ch6` gives it, many runs never learn. Twelve layers of Glorot's
-    weights, each halved by its ReLU, let so little of the image through that biases decide what the last block gives:
-    the same for every image. About half of its channels are then below 0 for all images, and behind a ReLU a class
-    that is 0 everywhere has no gradient. As every image looks alike, the first updates push whichever class is ahead
-    down, until the features wake up, or every class is dead: a loss of 2.303 = ln 10, accuracy 0.1, gradients 0.
+    weights, each with a ReLU behind it, let so little of the image through that biases decide what the last block
+    gives: at the start the logits of two images differ by a thousandth of their size. Of the ten classes about five
+    are then below 0 for every image, and a class that ReLU holds at 0 everywhere has no gradient. As all images look
+    alike, the updates push down whichever class is ahead, and in some hundred updates two or three are left. Now it is
+    a race: the features wake up, and the classes with them; or the last class dies, and the loss stays at ln 10 =
+    2.303, the accuracy at 0.1.
 
-    Here the layers are the same, but start so that all classes are alive: He's weights and biases of 0 keep the image
+    Here the layers are the same, but start so that every class is alive: He's weights and biases of 0 keep the image
     in what is passed on; the last block's first convolution starts at weights 0 and biases 1, and its two of 1 x 1 as
-    the identity, so that every class begins at the logit 1, above the ReLU's edge. `benchmarks/nin.py` compares the
-    two. `d2l.train_ch6(net, ..., init=False)` keeps this start.
+    the identity, so that every class begins at the logit 1, above the ReLU's edge. In `benchmarks/nin.py` 10 of 10
+    reduced runs learn so, and 7 of 10 from the published start. `d2l.train_ch6(net, ..., init=False)` keeps this start.
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1, image_size: int = 224) -> None:

@@ -159,6 +159,15 @@ def test_the_linear_recipe_goes_all_the_way(tmp_path: Path) -> None:
     assert all(re.fullmatch(r"test \d: -?\d+\.\d{3}, true: -?\d+\.\d{3}", line) for line in lines)
 
 
+def test_predict_tells_all_and_draws_as_many_as_a_picture_holds(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each sample, and at the end how many of them are drawn."""
+    monkeypatch.setattr("fourstep.show.grid.MOST_IMAGES", 2)
+    lines = fourstep(trained, "predict", "runs/mlp", "--count", "3", "--output", "few.png").stdout.splitlines()
+
+    assert len(lines) == 5
+    assert lines[4] == "picture: few.png, the first 2, true label above, predicted below"
+
+
 def test_data_sets_are_listed_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names, licences and places; counts per class and a picture."""
     monkeypatch.setenv("COLUMNS", "200")
@@ -195,6 +204,7 @@ def test_data_sets_are_listed_and_shown(tmp_path: Path, monkeypatch: pytest.Monk
         ("plot runs/nowhere", "runs/nowhere is not there"),
         ("data get mnist", "unknown data set 'mnist'"),
         ("data show digits --count 0", "count 0: expected a whole number of 1 or more"),
+        ("data show digits --count 401", "count 401: expected at most 400, as many as one picture holds"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(arguments: str, message: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pickle
 import struct
 import sys
 import tarfile
+import tempfile
 import warnings
 import zipfile
 from collections import OrderedDict
@@ -549,6 +550,18 @@ def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)).save(tmp_path / "a.pt")
     refused(tmp_path / "a.pt", r"is refused: it is a TorchScript archive, a program\. Expected tensors alone\. Where")
+
+
+def test_a_tar_archive_is_refused_before_torch_unpacks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made where temporary files go; zeros are an empty archive too, and one in gzip is none to torch."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    for name, mode in (("a.pt", "w"), ("b.pth.tar", "w"), ("c.pt", "w:gz")):
+        with tarfile.open(tmp_path / name, mode) as archive:  # type: ignore[call-overload]
+            archive.addfile(tarfile.TarInfo("storages"))
+    (tmp_path / "d.pt").write_bytes(bytes(1024))
+    for name in ("a.pt", "b.pth.tar", "d.pt"):
+        refused(tmp_path / name, r"damaged or no weights: it is a tar archive\. Expected what torch\.save writes\. ")
+    refused(tmp_path / "c.pt", r"damaged or no weights: .*Expected what torch\.save writes\. ")
 
 
 def test_an_older_torch_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,7 @@ def test_rows_are_equally_full(count: int, columns: int | None, expected: int, t
             r"images run from -1\.5 to -1\.5: expected 0\.\.1 or uint8\. Draw them as",
         ),
         (torch.full((1, 8, 8), torch.nan), ["a"], "images run from nan to nan"),
+        (torch.zeros(401, 8, 8), ["a"] * 401, "401 images: expected at most 400 in one picture. Draw some of them"),
         (torch.zeros(2, 8, 8), ["a"], "2 images, 1 titles and 2 title colours: expected one title and one colour"),
     ],
 )

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg, subcommand
 from fourstep.data.batches import Batches
 from fourstep.data.catalog import DATASETS, fetch_dataset, load_dataset, locate_dataset
 from fourstep.data.dataset import Data
-from fourstep.errors import check_count
+from fourstep.errors import ConfigError, check_count
 
 NAME_HELP = arg(metavar="NAME", help=", ".join(DATASETS))
 
@@ -61,9 +61,11 @@ class ShowData:
 
     def execute(self) -> None:
         """Print the counts, draw the picture."""
-        from fourstep.show.grid import save_image_grid  # noqa: PLC0415 - matplotlib is slow to import
+        from fourstep.show.grid import MOST_IMAGES, save_image_grid  # noqa: PLC0415 - matplotlib is slow to import
 
         check_count("count", self.count)
+        if self.count > MOST_IMAGES:
+            raise ConfigError(f"count {self.count}: expected at most {MOST_IMAGES}, as many as one picture holds")
         data = load_dataset(self.name)
         print("\n".join(class_counts(data)))
         path = Path(self.output or f"{self.name}.png")

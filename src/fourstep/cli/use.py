@@ -75,7 +75,7 @@ class Predict:
 
     def execute(self) -> None:
         """Print a line per sample, draw the picture."""
-        from fourstep.show.grid import save_image_grid  # noqa: PLC0415 - matplotlib is slow to import
+        from fourstep.show.grid import MOST_IMAGES, save_image_grid  # noqa: PLC0415 - matplotlib is slow to import
 
         check_count("count", self.count)
         recipe, parts = load_trained(self.run)
@@ -96,8 +96,10 @@ class Predict:
         path = Path(self.output) if self.output else Path(self.run) / "predictions.png"
         titles = [f"{truth}\n{guess}" if truth else guess for truth, guess in zip(true, predicted, strict=True)]
         colors = ["black" if truth in ("", guess) else "red" for truth, guess in zip(true, predicted, strict=True)]
-        save_image_grid(inputs, titles, path, title_colors=colors)
-        print(f"picture: {one_line(str(path))}" + ("" if self.files else ", true label above, predicted below"))
+        drawn = slice(MOST_IMAGES)
+        save_image_grid(inputs[drawn], titles[drawn], path, title_colors=colors[drawn])
+        first = f", the first {MOST_IMAGES}" if len(titles) > MOST_IMAGES else ""
+        print(f"picture: {one_line(str(path))}{first}" + ("" if self.files else ", true label above, predicted below"))
 
     def _samples(self, recipe: Recipe, parts: Parts) -> tuple[Tensor, Tensor]:
         """What to predict, as bytes where they are images, and its targets."""

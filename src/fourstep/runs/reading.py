@@ -5,12 +5,14 @@ read by `torch.load(weights_only=True)` alone: where that refuses a file, the fi
 """
 
 import re
+import tarfile
 import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, BinaryIO, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +80,7 @@ def _read_pickled(file: Path) -> Any:
             "run code even under weights_only=True. Update torch, or take a .safetensors file"
         )
     try:
-        _check_size(file)
+        _check_content(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch finds unusual is refused or of no harm
             return torch.load(file, map_location="cpu", weights_only=True)
@@ -88,8 +90,8 @@ def _read_pickled(file: Path) -> Any:
         raise DataFileError(_refusal(file, str(error))) from error
 
 
-def _check_size(file: Path) -> None:
-    """Refuse what would become far larger in memory than it is on the disk; torch.save packs nothing."""
+def _check_content(file: Path) -> None:
+    """Refuse what would become far larger in memory than on the disk, or would have torch make folders elsewhere."""
     size = file.stat().st_size
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
@@ -103,6 +105,15 @@ def _check_size(file: Path) -> None:
         # torch allows this one; called with a number, it takes that much memory
         if any(mapped.find(module + b"\nbytearray\n") >= 0 for module in (b"builtins", b"__builtin__")):
             raise ValueError("GLOBAL builtins.bytearray")
+        if _is_tar(content):  # before torch refuses it, it makes a folder to unpack it into
+            raise ValueError("it is a tar archive")
+
+
+def _is_tar(content: BinaryIO) -> bool:
+    """Whether torch would take it for one: it looks for no packed ones."""
+    with suppress(tarfile.TarError), tarfile.open(fileobj=content, mode="r:"):
+        return True
+    return False
 
 
 def _refusal(file: Path, message: str) -> str:

@@ -15,6 +15,7 @@ from fourstep.show.figure import save_figure
 
 INCHES = 1.1  # an image's side
 LINE_INCHES = 0.17  # a line of a title
+MOST_IMAGES = 400  # in one picture, which takes a dozen seconds; the time grows faster than their number
 
 
 def save_image_grid(
@@ -28,7 +29,7 @@ def save_image_grid(
     """Write images with titles as one picture, row by row; whole or not at all.
 
     Args:
-        images: `(N, C, H, W)` with 1 or 3 channels, or `(N, H, W)`; floats in 0..1, or uint8. N is 1 or more.
+        images: `(N, C, H, W)` with 1 or 3 channels, or `(N, H, W)`; floats in 0..1, or uint8. N is 1 to 400.
         titles: one per image, each of one or more lines.
         path: its ending says how: `.svg`, `.png` or `.pdf`.
         columns: images per row, 1 or more; None for nine at most, in rows that are equally full.
@@ -36,10 +37,12 @@ def save_image_grid(
 
     Raises:
         ConfigError: another ending, or `columns` below 1.
-        DataError: no images, values outside 0..1, or not one title and one colour per image.
+        DataError: no images or too many, values outside 0..1, or not one title and one colour per image.
         ShapeError: images of another shape.
         DataFileError: the file cannot be written.
     """
+    if len(images) > MOST_IMAGES:
+        raise DataError(f"{len(images):,} images: expected at most {MOST_IMAGES} in one picture. Draw some of them")
     pixels = _pixels(images)
     colors = ["black"] * len(pixels) if title_colors is None else list(title_colors)
     if not len(pixels) == len(titles) == len(colors):

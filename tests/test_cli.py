@@ -339,7 +339,7 @@ torch.manual_seed(SEED)
 data = fs.data.from_arrays(*fs.data.synthetic_blobs(200), batch_size=10)
 model = torch.nn.Linear(2, 3)
 optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-fs.fit(model, data, torch.nn.CrossEntropyLoss(), optimizer, epochs=3, folder="run", saving=fs.Saving(every_steps=7))
+fs.fit(model, data, torch.nn.CrossEntropyLoss(), optimizer, epochs=30, folder="run", saving=fs.Saving(every_steps=7))
 """
 
 

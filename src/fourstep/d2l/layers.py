@@ -3,13 +3,15 @@
 Source: *Dive into Deep Learning*, sections 6.2 (`corr2d`), 7.6 (`Residual`) and 12.6 (`resnet18`).
 """
 
+from collections import OrderedDict
+
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fourstep.errors import ShapeError
-from fourstep.models.resnet import Residual, make_stage
+from fourstep.models.resnet import Residual, make_stages
 
 __all__ = ["Residual", "corr2d", "resnet18"]
 
@@ -56,15 +58,9 @@ def resnet18(num_classes: int, in_channels: int = 1) -> nn.Sequential:
 
     Weights are torch's own start; initialise them as the chapter does.
     """
-    net = nn.Sequential(
-        nn.Conv2d(in_channels, 64, kernel_size=3, stride=1, padding=1),
-        nn.BatchNorm2d(64),
-        nn.ReLU(),
-    )
-    net.add_module("resnet_block1", make_stage(64, 64, 2, is_first=True))
-    net.add_module("resnet_block2", make_stage(64, 128, 2))
-    net.add_module("resnet_block3", make_stage(128, 256, 2))
-    net.add_module("resnet_block4", make_stage(256, 512, 2))
-    net.add_module("global_avg_pool", nn.AdaptiveAvgPool2d((1, 1)))
-    net.add_module("fc", nn.Sequential(nn.Flatten(), nn.Linear(512, num_classes)))
-    return net
+    stem = (nn.Conv2d(in_channels, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU())
+    named = {str(place): layer for place, layer in enumerate(stem)}
+    named |= {f"resnet_block{number}": stage for number, stage in enumerate(make_stages(), start=1)}
+    named["global_avg_pool"] = nn.AdaptiveAvgPool2d(1)
+    named["fc"] = nn.Sequential(nn.Flatten(), nn.Linear(512, num_classes))
+    return nn.Sequential(OrderedDict(named))

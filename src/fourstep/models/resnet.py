@@ -84,12 +84,7 @@ class ResNet18(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
         )
-        self.stages = nn.Sequential(
-            make_stage(64, 64, 2, is_first=True),
-            make_stage(64, 128, 2),
-            make_stage(128, 256, 2),
-            make_stage(256, 512, 2),
-        )
+        self.stages = nn.Sequential(*make_stages())
         self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, num_classes))
         start_uniform(self)
 
@@ -99,19 +94,13 @@ class ResNet18(nn.Module):
         return logits
 
 
-def make_stage(input_channels: int, num_channels: int, num_residuals: int, *, is_first: bool = False) -> nn.Sequential:
-    """Residual blocks in a row; the first of them halves height and width.
+def make_stages() -> list[nn.Sequential]:
+    """The four stages of ResNet-18, two blocks each: `(B, 64, H, W)` -> `(B, 512, H/8, W/8)`.
 
-    Args:
-        input_channels: 1 or more.
-        num_channels: of every block's outputs.
-        num_residuals: blocks, 1 or more.
-        is_first: keep height and width, after a stem that has reduced them already.
+    Each stage after the first halves height and width, in its first block, and doubles the channels.
     """
-    blocks = [
-        Residual(input_channels, num_channels, use_1x1conv=True, strides=2)
-        if number == 0 and not is_first
-        else Residual(num_channels, num_channels)
-        for number in range(num_residuals)
-    ]
-    return nn.Sequential(*blocks)
+    stages = [nn.Sequential(Residual(64, 64), Residual(64, 64))]
+    for channels in (64, 128, 256):
+        halving = Residual(channels, 2 * channels, use_1x1conv=True, strides=2)
+        stages.append(nn.Sequential(halving, Residual(2 * channels, 2 * channels)))
+    return stages

@@ -83,8 +83,8 @@ def small_table(results: dict[str, Numbers]) -> list[str]:
 HEAD = """# Results
 
 The book's recipes, remade by `make results`. *The book* is what its official builds printed, as median
-[lowest-highest] over n builds; a median of ours is *in the band* or not. Test accuracies swing too much between equal
-runs to have a band, and where the book's spread is not known, none is claimed.
+[lowest-highest] over n builds; *in the band* is a median of ours between its lowest and highest. Test accuracies swing
+too much between equal runs to have a band, and where the book's spread is not known, none is claimed.
 
 ## In full
 

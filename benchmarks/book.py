@@ -114,8 +114,9 @@ def page(results: list[Result], small: dict[str, Numbers], nin: str) -> str:
 
 def kept_section(path: Path, title: str) -> str:
     """A section of the page that another program measures, as it stands there; empty where it does not."""
-    _, found, rest = path.read_text(encoding="utf-8").partition(f"\n## {title}\n")
-    return f"\n## {title}\n{rest.partition('Made with ')[0]}" if found else ""
+    body, _, _ = path.read_text(encoding="utf-8").rpartition("\nMade with ")
+    _, found, section = body.partition(f"\n## {title}\n")
+    return f"\n## {title}\n{section.rstrip()}\n" if found else ""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The page of the book's results: what it calls the book's spread is what it compares with."""
+"""The page of the book's results: its bands are those that it shows, and remaking it keeps what others measured."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ import pytest
 # the benchmarks are programs, not a package that is installed
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.book import inside
+from benchmarks.book import inside, kept_section, page
 from benchmarks.book_bands import BOOK, Printed
 
 PRINTED = [(recipe, number, printed) for recipe, numbers in BOOK.items() for number, printed in numbers.items()]
@@ -30,3 +30,13 @@ def test_a_median_outside_the_band_is_told() -> None:
     book = Printed("2 [1-3]", (1.0, 3.0))
     assert [inside(median, book) for median in (0.99, 1.0, 3.0, 3.01)] == ["**no**", "yes", "yes", "**no**"]
     assert inside(2.0, Printed("2")) == "-"
+
+
+def test_a_page_made_anew_keeps_a_section_as_it_stands(tmp_path: Path) -> None:
+    """Also one that itself says how it was made; a section that is not there is empty."""
+    path, section = tmp_path / "results.md", "\n## NiN\n\nTen seeds.\nMade with care, as Made with love.\n"
+    path.write_text(page([], {}, section), encoding="utf-8")
+
+    assert kept_section(path, "NiN") == section
+    assert page([], {}, kept_section(path, "NiN")) == path.read_text(encoding="utf-8")
+    assert kept_section(path, "VGG") == ""

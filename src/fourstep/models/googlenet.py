@@ -76,7 +76,7 @@ class GoogLeNet(nn.Module):
         num_classes: K, 1 or more.
         in_channels: C, 1 or more.
 
-    Images may have any size; below 32 pixels the last blocks see a single pixel.
+    Images may have any size; up to 32 pixels the last blocks see a single pixel.
 
     Weights start uniform as Glorot and Bengio 2010 have it, as the book's `train_ch6` sets them; biases as torch does.
     """

@@ -28,7 +28,8 @@ class MLP(nn.Module):
     Raises:
         ValueError: a width below 1, or not one probability per hidden layer.
 
-    Weights start normal with deviation 0.01, biases at 0 (*Dive into Deep Learning*, sections 4.2, 4.3 and 4.6).
+    Weights start normal with deviation 0.01, biases at 0 (*Dive into Deep Learning*, section 4.2; in sections 4.3 and
+    4.6 biases stay as torch starts them).
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class ResNet18(nn.Module):
         num_classes: K, 1 or more.
         in_channels: C, 1 or more.
 
-    Images may have any size; below 32 pixels the last stages see a single pixel.
+    Images may have any size; up to 32 pixels the last stages see a single pixel.
 
     Weights start uniform as Glorot and Bengio 2010 have it, as the book's `train_ch6` sets them; biases as torch does.
     """

@@ -89,6 +89,29 @@ class ScaledSum:
         return self.factor * ce(outputs, targets, "sum")
 
 
+def test_two_objects_with_one_method_are_two_functions() -> None:
+    """What is known of the first says nothing of the second."""
+
+    class Loss:
+        def __init__(self, reduction: str) -> None:
+            self.reduction = reduction
+
+        def take(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(outputs, targets, reduction=self.reduction)
+
+    mean, total = Loss("mean"), Loss("sum")
+    targets = torch.tensor([0, 1, 2, 0])
+    found = [returns_sum(one.take, LOGITS, targets, one.take(LOGITS, targets)) for one in (mean, total, mean)]
+    assert found == [False, True, False]
+
+
+@pytest.mark.parametrize("kind", [nn.CrossEntropyLoss, nn.MSELoss])
+def test_a_loss_without_its_brackets_is_told(kind: type[nn.Module]) -> None:
+    """`nn.MSELoss` for `nn.MSELoss()` is easily written, and torch's own error speaks of something else."""
+    with pytest.raises(fs.ConfigError, match=rf"the loss is the class {kind.__name__}: .* {kind.__name__}\(\)"):
+        call_loss(kind, torch.zeros(4, 3), torch.zeros(4, 3))  # type: ignore[arg-type] # the mistake
+
+
 def test_a_loss_that_cannot_be_remembered_is_tried_each_time() -> None:
     """It needs neither a hash nor weak references."""
     model, batches = nn.Linear(3, 3), fs.Batches(torch.randn(20, 3), torch.randint(3, (20,)), batch_size=8)

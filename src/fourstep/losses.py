@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from fourstep.errors import DataError, FourstepError, ShapeError
+from fourstep.errors import ConfigError, DataError, FourstepError, ShapeError
 from fourstep.nesting import batch_length, first_tensor, map_tensors
 
 LossFn: TypeAlias = Callable[[Any, Any], Tensor]
@@ -58,17 +58,20 @@ def returns_sum(loss_fn: LossFn, outputs: Any, targets: Any, loss: Tensor) -> bo
         return False
     if type(loss_fn).__module__.startswith("torch.nn."):
         return getattr(loss_fn, "reduction", "mean") == "sum"
-    key = getattr(loss_fn, "__func__", loss_fn)  # a bound method is a new object each time
+    method = getattr(loss_fn, "__func__", None)  # a bound method is a new object each time: its object is not
+    owner = loss_fn if method is None else getattr(loss_fn, "__self__", None)
     with suppress(TypeError, KeyError):  # what has no hash or no weak references is tried each time
-        return _known_sums[key]
+        return _known_sums[owner][method]
     known = _doubles(loss_fn, outputs, targets, float(loss.detach()))
     with suppress(TypeError):
         if known is not None:
-            _known_sums[key] = known
+            _known_sums.setdefault(owner, {})[method] = known
     return bool(known)
 
 
-_known_sums: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()  # what functions were found to be
+_known_sums: WeakKeyDictionary[Any, dict[Any, bool]] = (
+    WeakKeyDictionary()
+)  # what functions and methods were found to be
 
 
 def _doubles(loss_fn: LossFn, outputs: Any, targets: Any, once: float) -> bool | None:
@@ -158,13 +161,27 @@ def call_loss(loss_fn: LossFn, outputs: Any, targets: Any) -> Tensor:
     check_shapes(outputs, targets)
     try:
         loss = loss_fn(outputs, targets)
-    except (IndexError, RuntimeError, ValueError) as error:
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        _check_called(loss_fn)
+        if isinstance(error, TypeError):
+            raise
         _explain(error, outputs, targets)
     if not isinstance(loss, Tensor):
         raise DataError(
             f"the loss function returned a {type(loss).__name__}: expected a tensor, as torch's losses return"
         )
     return loss
+
+
+def _check_called(loss_fn: Any) -> None:
+    """Say where the loss is no object of its class, but the class.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if isinstance(loss_fn, type):
+        name = loss_fn.__name__
+        raise ConfigError(f"the loss is the class {name}: expected an object of it. Mend: {name}(), with brackets")
 
 
 def check_shapes(outputs: Any, targets: Any) -> None:

@@ -1,5 +1,6 @@
 """The book's downloads: whole or not there, checked, and from a folder where they lie already."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -101,10 +102,46 @@ def test_nothing_is_unpacked_outside_of_its_folder(serve: Path, monkeypatch: pyt
     with pytest.raises(fs.DataFileError, match=r"evil\.tar could not be unpacked .*outside"):
         d2l.download_extract("evil")
     assert not list(serve.parent.rglob("out.txt"))
-    with pytest.raises(fs.DataFileError, match=r"none\.zip could not be unpacked \(.*\): is it a zip file\?"):
+    with pytest.raises(fs.DataFileError, match=r"none\.zip could not be unpacked \(.*\): expected a zip file"):
         d2l.download_extract("none")
     with pytest.raises(fs.DataFileError, match=r"plain\.txt cannot be unpacked: expected a file that ends in \.zip"):
         d2l.download_extract("plain")
+
+
+def test_a_wrong_digest_of_one_s_own_is_told(serve: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the one that the file has, so that it can be corrected; capitals are as good."""
+    content = b"x,y\n1,2\n"
+    offer(serve, "mine.csv", content, monkeypatch)
+    address, right = d2l.DATA_HUB["mine"]
+    monkeypatch.setitem(d2l.DATA_HUB, "mine", (address, "0" * 40))
+    with pytest.raises(fs.DataFileError, match=rf"its SHA-1 is {right}, and not {'0' * 40}, as DATA_HUB has it"):
+        d2l.download("mine")
+    monkeypatch.setitem(d2l.DATA_HUB, "mine", (address, right.upper()))
+    assert Path(d2l.download("mine")).read_bytes() == content
+
+
+def test_what_cannot_be_unpacked_is_one_line(serve: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table packed with gzip, which is no tar, and a zip whose content is damaged; a .tgz is a tar."""
+    offer(serve, "table.csv.gz", gzip.compress(b"x,y"), monkeypatch)
+    with pytest.raises(
+        fs.DataFileError, match=r"table\.csv\.gz could not .*: expected a tar file, packed with gzip or"
+    ):
+        d2l.download_extract("table")
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.txt", "abc" * 1000)
+    damaged = bytearray(held.getvalue())
+    damaged[36:40] = b"\xff\xff\xff\xff"  # of the deflated bytes, behind the header and the name
+    offer(serve, "bad.zip", bytes(damaged), monkeypatch)
+    with pytest.raises(fs.DataFileError, match=r"bad\.zip could not be unpacked .*: expected a zip file"):
+        d2l.download_extract("bad")
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz") as packed_tar:
+        member = tarfile.TarInfo("short/a.txt")
+        member.size = 3
+        packed_tar.addfile(member, io.BytesIO(b"abc"))
+    offer(serve, "short.tgz", held.getvalue(), monkeypatch)
+    assert (Path(d2l.download_extract("short")) / "a.txt").read_text(encoding="utf-8") == "abc"
 
 
 def test_an_unknown_name_says_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:

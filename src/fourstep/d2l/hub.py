@@ -7,6 +7,7 @@ import hashlib
 import os
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ DATA_HUB: dict[str, tuple[str, str]] = {
     "airfoil": (f"{DATA_URL}airfoil_self_noise.dat", "76e5be1548fd8222e5074cf0faae75edff8cf93f"),
 }
 CACHE = os.path.join("..", "data")  # noqa: PTH118 - the book's own text of it
-PACKED = (".zip", ".tar", ".gz")
+PACKED = (".zip", ".tar", ".gz", ".tgz")
 
 
 def download(name: str, cache_dir: str | Path = CACHE) -> str:
@@ -45,8 +46,9 @@ def download(name: str, cache_dir: str | Path = CACHE) -> str:
     path = Path(cache_dir) / Path(urlsplit(address).path).name
 
     def verify(file: Path) -> None:
-        if _sha1(file) != sha1:
-            raise DataFileError(f"{file}: its SHA-1 is not {sha1}, as DATA_HUB has it for {name!r}")
+        found = _sha1(file)
+        if found != sha1.lower():
+            raise DataFileError(f"{file}: its SHA-1 is {found}, and not {sha1}, as DATA_HUB has it for {name!r}")
 
     safer = [f"https{address[4:]}"] if address.startswith(DATA_URL) else []
     download_file([*safer, address], path, verify=verify)
@@ -102,8 +104,10 @@ def download_extract(name: str, folder: str | None = None) -> str:
         else:
             with tarfile.open(path) as packed_tar:
                 packed_tar.extractall(base, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
-        raise DataFileError(f"{path} could not be unpacked ({error}): is it a {ending[1:]} file?") from error
+    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, zlib.error, RuntimeError) as error:
+        cause = str(error).split("\n", maxsplit=1)[0].rstrip(":")
+        kind = "zip file without a password" if ending == ".zip" else "tar file, packed with gzip or not"
+        raise DataFileError(f"{path} could not be unpacked ({cause}): expected a {kind}") from error
     own = path.name.removesuffix(ending).removesuffix(".tar")
     return os.path.join(base, folder or own)  # noqa: PTH118 - as above
 

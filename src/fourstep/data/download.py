@@ -41,7 +41,7 @@ def download_file(urls: Sequence[str], path: Path, *, verify: Verify, timeout: f
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.parent):
-            if not _is_right(path, verify):
+            if _fault(path, verify):
                 _try_mirrors(urls, path, verify, timeout)
     except DataFileError:
         raise
@@ -52,12 +52,13 @@ def download_file(urls: Sequence[str], path: Path, *, verify: Verify, timeout: f
         ) from error
 
 
-def _is_right(path: Path, verify: Verify) -> bool:
+def _fault(path: Path, verify: Verify) -> str:
+    """What is wrong with the file; empty where nothing is."""
     try:
         verify(path)
-    except DataFileError:
-        return False
-    return True
+    except DataFileError as error:
+        return str(error)
+    return ""
 
 
 def _try_mirrors(urls: Sequence[str], path: Path, verify: Verify, timeout: float) -> None:
@@ -94,11 +95,12 @@ def _fetch(url: str, part: Path, verify: Verify, timeout: float, show: ShowBytes
             if _size(part) > had:  # it broke off, but gave something: go on from there
                 continue
             raise
-        if _is_right(part, verify):
+        fault = _fault(part, verify)
+        if not fault:
             return
         part.unlink(missing_ok=True)
         if had == 0:
-            raise ConnectionError("the file it gave is not the right one")
+            raise ConnectionError(f"the file it gave is not the right one: {fault}")
         # the beginning may have come from elsewhere: once more from the start
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -63,3 +64,14 @@ def test_points_that_do_not_belong_together_are_refused() -> None:
         as_curves([[1], [2]], [[1], [2], [3]])
     with pytest.raises(ShapeError, match="curve 2 has 2 x but 3 y: expected as many"):
         as_curves([1, 2], [[1, 2], [1, 2, 3]])
+
+
+def test_columns_of_a_table_and_what_only_iterates_are_curves() -> None:
+    """A filtered column has no label 0, and a dictionary's values have no index at all."""
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0]})
+    filtered = table["a"][table["a"] > 1]
+    assert [list(curve[0]) for curve in as_curves(filtered, None)] == [[2, 3, 4]]
+    assert [list(curve[0]) for curve in as_curves([filtered, table["a"]], None)] == [[2, 3, 4], [1, 2, 3, 4]]
+    assert [list(y) for _, y in as_curves(filtered.index, filtered)] == [[2, 3, 4]]
+    assert [list(curve[0]) for curve in as_curves({"x": 1, "y": 2}.values(), None)] == [[1, 2]]
+    assert [list(curve[0]) for curve in as_curves(map(abs, [-1, 2]), None)] == [[1, 2]]

@@ -118,6 +118,27 @@ def test_who_saves_the_figure_gets_no_second_file(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] == ["mine.svg"]
 
 
+def test_no_figure_of_a_long_script_is_lost(tmp_path: Path) -> None:
+    """Pyplot keeps ten of them; the earlier ones are files by then."""
+    run_in(tmp_path, "from fourstep import d2l\nfor step in range(12):\n    d2l.plot([step, step + 1])")
+    assert len(list(tmp_path.glob("d2l-figure*.svg"))) == 12
+
+
+def test_plots_are_drawn_into_the_reader_s_subplots(tmp_path: Path) -> None:
+    """In one figure, which is saved once; a plot that is there already stays, and the next one has its own figure."""
+    program = """
+from fourstep import d2l
+for place in (1, 2):
+    d2l.plt.subplot(1, 2, place)
+    d2l.plot([place, 2, 3])
+print([len(axes.lines) for axes in d2l.plt.gcf().axes], len(d2l.plt.get_fignums()))
+d2l.plot([5, 6])
+print([len(axes.lines) for axes in d2l.plt.gcf().axes], len(d2l.plt.get_fignums()))
+"""
+    assert run_in(tmp_path, program).stdout.splitlines() == ["[1, 1] 1", "[1] 2"]
+    assert len(list(tmp_path.glob("d2l-figure*.svg"))) == 2
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """In a line; the program itself goes on."""
     gone = "import os; os.mkdir('x'); os.chdir('x')" + GROWS + "os.chdir('..'); os.rmdir('x'); print('end')"

@@ -1,6 +1,6 @@
 """What is drawn: lists of points, in the many ways in which they may be given; thinned where they are many."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,9 @@ def _as_array(values: Any) -> Any:
         return (values.float() if values.is_floating_point() else values).numpy()  # numpy knows no bfloat16
     if isinstance(values, list | tuple) and any(isinstance(value, Tensor) and not value.dim() for value in values):
         return np.array([float(value) for value in values])
-    return values
+    if hasattr(values, "__array__"):  # a column of a table, whose [0] need not be its first
+        return np.asarray(values)
+    return values if isinstance(values, list | tuple) or not isinstance(values, Iterable) else list(values)
 
 
 class ThinnedCurve:

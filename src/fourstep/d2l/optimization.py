@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from fourstep.d2l.counters import Number, as_float
-from fourstep.d2l.data import load_array
+from fourstep.d2l.data import pair_batches
 from fourstep.d2l.hub import download
 from fourstep.d2l.plotting import set_figsize
-from fourstep.d2l.screen import notebook_shell, open_figure, show_still
+from fourstep.d2l.screen import show_still, still_figure
 from fourstep.data.batches import Batches
 from fourstep.errors import DataError, check_count
 
@@ -77,14 +77,13 @@ def show_trace_2d(f: Callable[..., Any], results: Sequence[Point]) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415 - slow to import
 
     set_figsize()
-    figure = None if notebook_shell() else open_figure((3.5, 2.5))
+    figure = still_figure((3.5, 2.5))
     plt.plot(*zip(*[(as_float(x1), as_float(x2)) for x1, x2 in results], strict=True), "-o", color="#ff7f0e")
     x1, x2 = torch.meshgrid(torch.arange(-5.5, 1.0, 0.1), torch.arange(-3.0, 1.0, 0.1), indexing="ij")
     plt.contour(x1.numpy(), x2.numpy(), torch.as_tensor(f(x1, x2)).numpy(), colors="#1f77b4")
     plt.xlabel("x1")
     plt.ylabel("x2")
-    if figure is not None:
-        show_still(figure)
+    show_still(figure)
 
 
 def get_data_ch11(batch_size: int = 10, n: int = 1500) -> tuple[Batches, int]:
@@ -108,4 +107,4 @@ def get_data_ch11(batch_size: int = 10, n: int = 1500) -> tuple[Batches, int]:
     if table.ndim != 2 or not np.isfinite(table).all() or not table.std(axis=0).all():  # noqa: PLR2004 - rows, columns
         raise DataError(f"{path}: expected rows of numbers parted by tabs, and several values in each column")
     data = torch.from_numpy((table - table.mean(axis=0)) / table.std(axis=0))
-    return load_array((data[:n, :-1], data[:n, -1]), batch_size), data.shape[1] - 1
+    return pair_batches(data[:n, :-1], data[:n, -1], batch_size=batch_size), data.shape[1] - 1

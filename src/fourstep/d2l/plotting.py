@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fourstep.d2l.counters import Number, as_float
 from fourstep.d2l.curves import FORMATS, ThinnedCurve, as_curves, as_list, format_of, is_list
-from fourstep.d2l.screen import notebook_shell, open_figure, open_screen, show_still
+from fourstep.d2l.screen import notebook_shell, open_screen, show_still, still_figure
 from fourstep.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def plot(
         yscale: likewise.
         fmts: matplotlib's format of each curve; further curves get further colours.
         figsize: width and height in inches.
-        axes: where to draw, in place of what is there; None for the current axes in a notebook, else a new figure.
+        axes: where to draw, in place of what is there; None for the current axes in a notebook; else for those of
+            `plt.subplot` while they are empty, or a new figure.
 
     Raises:
         ShapeError: a curve's x and y differ in length, or there are not as many x as y.
@@ -111,7 +112,7 @@ def plot(
     if axes is None:
         from matplotlib import pyplot as plt  # noqa: PLC0415 - slow to import
 
-        figure = None if notebook_shell() else open_figure((figsize[0], figsize[1]))
+        figure = still_figure((figsize[0], figsize[1]))
         axes = plt.gca()
     axes.cla()
     for number, points in enumerate(curves):

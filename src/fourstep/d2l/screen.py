@@ -51,12 +51,14 @@ def open_screen(figsize: tuple[Number, Number]) -> Screen:
 
 def show_still(figure: "Figure") -> None:
     """Let pyplot's figure be seen that is drawn already: at the end of a notebook's cell, in a window, or in a file."""
+    if notebook_shell() is not None:
+        return
     if has_windows():
         figure.show()
-    elif notebook_shell() is None and os.environ.get("FOURSTEP_CURVES") != "off":
+    elif os.environ.get("FOURSTEP_CURVES") != "off":
         from fourstep.d2l.unseen import Picture  # noqa: PLC0415 - as above
 
-        Picture(figure).refresh()
+        Picture.of(figure).refresh()
 
 
 def notebook_shell() -> Any | None:
@@ -93,6 +95,19 @@ def open_figure(figsize: tuple[Number, Number]) -> "Figure":
     number = int(ours[-1].split()[1]) + 1 if ours else 1
     keep_windows_open()
     return plt.figure(num=f"fourstep {number}", figsize=figsize, layout="constrained")
+
+
+def still_figure(figsize: tuple[Number, Number]) -> "Figure":
+    """For a plot that is drawn once: the current figure where its axes are empty, as by `plt.subplot`; else a new one.
+
+    In a notebook always the current one.
+    """
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - slow to import
+
+    has_axes = bool(plt.get_fignums() and plt.gcf().axes)
+    if notebook_shell() is not None or (has_axes and not plt.gca().has_data()):
+        return plt.gcf()
+    return open_figure(figsize)
 
 
 def keep_windows_open() -> None:

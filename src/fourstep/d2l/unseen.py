@@ -123,7 +123,14 @@ class Picture:
         atexit.register(self._save)
         Picture._open.append(self)
         if len(Picture._open) > MAX_PICTURES:
-            atexit.unregister(Picture._open.popleft()._save)  # noqa: SLF001 - of its own class
+            oldest = Picture._open.popleft()
+            oldest._save()  # noqa: SLF001 - of its own class
+            atexit.unregister(oldest._save)  # noqa: SLF001 - as above
+
+    @classmethod
+    def of(cls, figure: "Figure") -> "Picture":
+        """The picture of a figure, of which there may be one already."""
+        return next((one for one in cls._open if one.figure is figure), None) or cls(figure)
 
     def refresh(self) -> None:
         """Save, unless that was a moment ago: then when the program ends."""

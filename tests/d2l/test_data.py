@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -43,15 +44,38 @@ def test_load_array_keeps_values_as_they_are() -> None:
     assert torch.equal(inputs, features)
 
 
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_any_number_of_arrays_makes_batches(number: int) -> None:
+    """The batches of the book's `TensorDataset`, in the same order under a seed."""
+    arrays = tuple(torch.randn(7, 2) for _ in range(number))
+    torch.manual_seed(3)
+    ours = list(d2l.load_array(arrays, 3))
+    torch.manual_seed(3)
+    expected = list(DataLoader(TensorDataset(*arrays), 3, shuffle=True))
+
+    assert len(ours) == len(expected) == 3
+    for batch, other in zip(ours, expected, strict=True):
+        assert all(torch.equal(one, its) for one, its in zip(batch, other, strict=True))
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_batch_size_of_numpy_s_cuts_batches() -> None:
+    """As `len(y) // np.int64(2)` gives one."""
+    size: Any = np.int64(3)
+    assert [len(y) for _, y in d2l.load_array((torch.zeros(5, 2), torch.zeros(5)), size)] == [3, 2]
+
+
 def test_load_array_refuses_what_is_no_pair_of_tensors() -> None:
-    """The tuple forgotten, one array or three, numpy arrays, other lengths, batch size 0."""
+    """The tuple forgotten, nothing, numpy arrays, other lengths, batch size 0."""
     features, labels = torch.zeros(4, 2), torch.zeros(4)
     with pytest.raises(
         DataError, match=r"data_arrays is one tensor: expected .* load_array\(\(features, labels\), batch_size\)"
     ):
         d2l.load_array(features, 2)
-    with pytest.raises(DataError, match=r"data_arrays holds 3 \(Tensor, Tensor, Tensor\): expected two tensors"):
-        d2l.load_array((features, features, labels), 2)
+    with pytest.raises(DataError, match=r"data_arrays holds 0 \(\): expected tensors"):
+        d2l.load_array((), 2)
+    with pytest.raises(DataError, match=r"holds tensors of \[4, 4, 3\] samples: expected as many in each"):
+        d2l.load_array((features, labels, labels[:3]), 2)
     with pytest.raises(
         DataError, match=r"data_arrays holds 2 \(ndarray, Tensor\): .* torch\.tensor\(array, dtype=torch\.float32\)"
     ):

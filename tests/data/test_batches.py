@@ -297,6 +297,19 @@ def test_a_seed_below_zero_is_refused_at_once() -> None:
         numbered(5, batch_size=2, seed=-1)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_samples_one_by_one_are_those_of_the_batches(dtype: torch.dtype) -> None:
+    """As `DataLoader.dataset` has them: with a length, from either end, prepared, and with an end."""
+    batches = Batches(torch.arange(10).reshape(5, 2).to(dtype), torch.arange(5), batch_size=2, shuffle=False)
+    whole = torch.cat([inputs for inputs, _ in batches])
+    samples = batches.dataset
+    assert len(samples) == 5
+    assert all(torch.equal(samples[number][0], whole[number]) for number in range(5))
+    assert torch.equal(samples[-1][0], whole[-1])
+    with pytest.raises(IndexError, match=r"sample 5 of 5: expected 0\.\.4"):
+        _ = samples[5]
+
+
 def test_it_says_what_it_is() -> None:
     """For a reader at the prompt."""
     images = Batches(torch.zeros(10, 1, 8, 8, dtype=torch.uint8), torch.zeros(10), batch_size=4)

@@ -6,10 +6,11 @@ Source: *Dive into Deep Learning*, sections 3.3 and 3.5.
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from jaxtyping import Shaped
 from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
 from fourstep.data.batches import Batches
 from fourstep.data.catalog import DATASETS, fashion_mnist
@@ -20,24 +21,37 @@ from fourstep.errors import ConfigError, DataError, DataFileError, FourstepWarni
 BOOKS_FOLDER = Path("..", "data", "FashionMNIST", "raw")  # where the book's own cells let torchvision put the files
 
 
+@overload
+def load_array(data_arrays: tuple[Tensor, Tensor], batch_size: int, is_train: bool = True) -> Batches: ...  # noqa: FBT001, FBT002 - the book's signature
+
+
+@overload
+def load_array(
+    data_arrays: Any,
+    batch_size: int,
+    is_train: bool = True,  # noqa: FBT001, FBT002 - as above
+) -> "Batches | DataLoader[tuple[Tensor, ...]]": ...
+
+
 def load_array(
     data_arrays: Any,
     batch_size: int,
     is_train: bool = True,  # noqa: FBT001, FBT002 - the book's signature
-) -> Batches:
-    """Batches of two tensors: those of `DataLoader(TensorDataset(*data_arrays), batch_size, shuffle=is_train)`, faster.
+) -> "Batches | DataLoader[tuple[Tensor, ...]]":
+    """Batches of tensors: those of `DataLoader(TensorDataset(*data_arrays), batch_size, shuffle=is_train)`.
 
     Args:
-        data_arrays: the pair `(features, labels)`, each with N samples.
+        data_arrays: tensors of N samples each. The pair `(features, labels)` gives `Batches`, which are faster; another
+            number of them that `DataLoader` itself.
         batch_size: samples per batch, 1 or more; the last batch is shorter where it does not divide N.
         is_train: take the samples in a new random order each pass, drawn from torch's global generator; else in order.
 
     Returns:
-        An iterable of `(X, y)` with a length.
+        An iterable of `(X, y)`, or of as many tensors as were given, with a length.
 
     Raises:
         ConfigError: `batch_size` is below 1.
-        DataError: not two tensors, tensors of different length, or no samples.
+        DataError: something else than tensors, tensors of different length, or no samples.
 
     >>> import torch
     >>> features, labels = torch.arange(6.0).reshape(3, 2), torch.arange(3)
@@ -48,14 +62,27 @@ def load_array(
         raise DataError(
             "data_arrays is one tensor: expected the pair in brackets, load_array((features, labels), batch_size)"
         )
-    kinds = [type(array).__name__ for array in data_arrays]
-    if len(kinds) != 2 or not all(isinstance(array, Tensor) for array in data_arrays):  # noqa: PLR2004 - a pair
+    check_count("batch_size", batch_size)
+    arrays = tuple(data_arrays)
+    kinds = ", ".join(type(array).__name__ for array in arrays)
+    if not arrays or not all(isinstance(array, Tensor) for array in arrays):
         raise DataError(
-            f"data_arrays holds {len(kinds)} ({', '.join(kinds)}): expected two tensors (features, labels). "
+            f"data_arrays holds {len(arrays)} ({kinds}): expected tensors, such as (features, labels). "
             "An array becomes one by torch.tensor(array, dtype=torch.float32)"
         )
-    features, labels = data_arrays
-    order = loader_order(len(features), shuffle=is_train)
+    if len(arrays) == 2:  # noqa: PLR2004 - a pair
+        return pair_batches(*arrays, batch_size=batch_size, is_train=is_train)
+    lengths = [array.shape[0] if array.dim() else 0 for array in arrays]
+    if 0 in lengths or len(set(lengths)) > 1:
+        raise DataError(f"data_arrays holds tensors of {lengths} samples: expected as many in each, and at least one")
+    return DataLoader(TensorDataset(*arrays), int(batch_size), shuffle=is_train)
+
+
+def pair_batches(
+    features: Shaped[Tensor, "N ..."], labels: Shaped[Tensor, "M ..."], *, batch_size: int, is_train: bool = True
+) -> Batches:
+    """`load_array` of two tensors; see there."""
+    order = loader_order(len(features) if features.dim() else 0, shuffle=is_train)
     return Batches(features, labels, batch_size=batch_size, order=order, prepare=_as_it_is)
 
 

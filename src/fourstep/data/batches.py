@@ -75,7 +75,7 @@ class Batches:
         _check_pair(inputs, targets)
         self.inputs = inputs
         self.targets = targets
-        self.batch_size = batch_size
+        self.batch_size = int(batch_size)  # which may be numpy's
         self.drop_last = drop_last
         self.prepare = prepare
         self.seed = seed if shuffle and order is None else None  # of the order, where it has one
@@ -86,6 +86,11 @@ class Batches:
                 f"no batch: {len(inputs)} samples are fewer than batch_size {batch_size} and drop_last leaves out the "
                 "short batch. Use a smaller batch_size or drop_last=False"
             )
+
+    @property
+    def dataset(self) -> "Samples":
+        """The samples one by one, as `DataLoader.dataset` has them: `len(batches.dataset)`."""
+        return Samples(self.inputs, self.targets, self.prepare)
 
     @property
     def num_items(self) -> int:
@@ -177,6 +182,32 @@ class Batches:
         kind = str(self.inputs.dtype).removeprefix("torch.")
         shape = "x".join(map(str, self.inputs.shape[1:])) or "scalar"
         return f"Batches({self.num_items} samples of {kind} {shape}, {len(self)} batches of {self.batch_size})"
+
+
+class Samples:
+    """The samples of batches, one by one.
+
+    Args:
+        inputs: `(N, ...)`.
+        targets: `(N, ...)`.
+        prepare: turns a batch of inputs into what the model sees.
+
+    >>> inputs, target = Samples(torch.arange(6.0).reshape(3, 2), torch.arange(3), scale_bytes)[1]
+    >>> inputs.tolist(), int(target)
+    ([2.0, 3.0], 1)
+    """
+
+    def __init__(self, inputs: Shaped[Tensor, "N ..."], targets: Shaped[Tensor, "N ..."], prepare: Prepare) -> None:
+        self._inputs, self._targets, self._prepare = inputs, targets, prepare
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        place = index if index >= 0 else len(self) + index
+        if not 0 <= place < len(self):
+            raise IndexError(f"sample {index} of {len(self)}: expected 0..{len(self) - 1}")  # which ends a loop
+        return self._prepare(self._inputs[place : place + 1])[0], self._targets[place]
 
 
 def _check_pair(inputs: Any, targets: Any) -> None:

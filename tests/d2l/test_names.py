@@ -71,11 +71,11 @@ def test_every_name_of_the_article_is_there() -> None:
         ("accuracy", "y_hat y"),
         ("evaluate_accuracy", "net data_iter"),
         ("train_epoch_ch3", "net train_iter loss updater"),
-        ("train_ch3", "net train_iter test_iter loss num_epochs updater"),
+        ("train_ch3", "net train_iter test_iter loss num_epochs updater stop_at_nan=True"),
         ("predict_ch3", "net test_iter n=6"),
         ("evaluate_accuracy_gpu", "net data_iter device=None"),
         ("evaluate_loss", "net data_iter loss"),
-        ("train_ch6", "net train_iter test_iter num_epochs lr device init=True"),
+        ("train_ch6", "net train_iter test_iter num_epochs lr device init=True stop_at_nan=True"),
         ("try_gpu", "i=0"),
         ("load_data_fashion_mnist", "batch_size resize=None"),
         ("get_fashion_mnist_labels", "labels"),
@@ -109,7 +109,7 @@ def test_every_name_of_the_article_is_there() -> None:
         ("Benchmark", "description='Done'"),
         ("split_batch", "X y devices"),
         ("train_batch_ch13", "net X y loss trainer devices"),
-        ("train_ch13", "net train_iter test_iter loss trainer num_epochs devices=None"),
+        ("train_ch13", "net train_iter test_iter loss trainer num_epochs devices=None stop_at_nan=True"),
         ("download", "name cache_dir='../data'"),
         ("download_extract", "name folder=None"),
         ("Accumulator", "n"),
@@ -129,8 +129,14 @@ def test_an_unknown_name_says_the_nearest() -> None:
     """An AttributeError, so that `hasattr` answers; one line."""
     with pytest.raises(AttributeError, match=r"unknown name in fourstep\.d2l 'train_ch33': did you mean 'train_ch3'\?"):
         _ = d2l.train_ch33
-    with pytest.raises(AttributeError, match=r"unknown name in fourstep\.d2l 'zzz': there are: Accumulator, Animator"):
+    with pytest.raises(
+        AttributeError, match=r"unknown name in fourstep\.d2l 'zzz': dir\(d2l\) lists those that there are"
+    ):
         _ = d2l.zzz
+    with pytest.raises(AttributeError, match=r"'Trianer': did you mean 'Trainer'\? 'Trainer' is a name of d2l 1\.0"):
+        _ = d2l.Trianer
+    with pytest.raises(AttributeError, match=r"'int64' is a name of d2l 1\.0, .* Here it is torch\.int64"):
+        _ = d2l.int64
     assert not hasattr(d2l, "predict_ch9")
 
 
@@ -145,7 +151,7 @@ def test_a_name_of_a_later_chapter_says_where_the_book_defines_it() -> None:
 def test_what_stands_instead_of_a_name_is_there() -> None:
     """Every `d2l.`, `fs.` and `torch.` name in the hints can be had."""
     for name in sorted(elsewhere._INSTEAD):
-        for path in re.findall(r"\b((?:d2l|fs|torch|nn)(?:\.\w+)+)", elsewhere.hint(name)):
+        for path in re.findall(r"\b((?:d2l|fs|torch|nn)(?:\.\w+)+)", elsewhere.explain(name, ())):
             if not path.startswith("d2l.1"):
                 first, *rest = path.split(".")
                 found = {"d2l": d2l, "fs": fs, "torch": torch, "nn": torch.nn}[first]

@@ -51,7 +51,7 @@ from fourstep.d2l.chapter13 import train_batch_ch13, train_ch13
 from fourstep.d2l.counters import Accumulator, Timer
 from fourstep.d2l.data import get_dataloader_workers, get_fashion_mnist_labels, load_array, load_data_fashion_mnist
 from fourstep.d2l.devices import try_all_gpus, try_gpu
-from fourstep.d2l.elsewhere import hint
+from fourstep.d2l.elsewhere import explain
 from fourstep.d2l.evaluation import accuracy, evaluate_accuracy, evaluate_accuracy_gpu, evaluate_loss
 from fourstep.d2l.hub import DATA_HUB, DATA_URL, download, download_all, download_extract
 from fourstep.d2l.images import predict_ch3, show_images
@@ -68,7 +68,6 @@ from fourstep.d2l.sequence import (
     seq_data_iter_sequential,
 )
 from fourstep.d2l.text import Vocab, count_corpus, load_corpus_time_machine, read_time_machine, tokenize
-from fourstep.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from matplotlib import pyplot as plt
@@ -204,7 +203,7 @@ def __getattr__(name: str) -> Any:
     """A module on first use; for an unknown name an error that says the nearest one, or where the book defines it."""
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
-    raise AttributeError(hint(name) or str(UnknownNameError.of("name in fourstep.d2l", name, __all__)), name=name)
+    raise AttributeError(explain(name, __all__), name=name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,8 @@
 """Names that a reader may ask for and that are not here: where the book defines them, or what to use instead."""
 
+import difflib
+from collections.abc import Collection
+
 _SECTIONS = {
     "9.5": "read_data_nmt preprocess_nmt tokenize_nmt show_list_len_pair_hist truncate_pad build_array_nmt "
     "load_data_nmt",
@@ -55,11 +58,27 @@ _INSTEAD = {  # names of the package's version 1.0, whose trainer is an object
     "num_gpus": "torch.cuda.device_count()",
     "init_cnn": "the net's own start; d2l.train_ch6 starts layers again as the book has it",
     "extract": "d2l.download_extract",
+    "int64": "torch.int64",
+    "ones_like": "torch.ones_like",
 }
 
 
-def hint(name: str) -> str:
-    """What to say of a name that is not here; empty where nothing is known of it."""
+def explain(name: str, here: Collection[str]) -> str:
+    """What to say of a name that is not here: where it is, or the nearest name, here or elsewhere.
+
+    Args:
+        name: that was asked for.
+        here: the names that there are.
+    """
+    if known := _hint(name):
+        return known
+    near = difflib.get_close_matches(name, [*here, *_SECTION_OF, *_INSTEAD], n=1, cutoff=0.6)
+    if not near:
+        return f"unknown name in fourstep.d2l {name!r}: dir(d2l) lists those that there are"
+    return f"unknown name in fourstep.d2l {name!r}: did you mean {near[0]!r}? {_hint(near[0])}".rstrip()
+
+
+def _hint(name: str) -> str:
     if name in _SECTION_OF:
         return (
             f"{name!r} is defined by the book in section {_SECTION_OF[name]}: run that section's cell. fourstep.d2l "

@@ -77,17 +77,19 @@ class Recorder:
         return row
 
 
-def non_finite_error(batch: int, epoch: int | None, lr: Any) -> NonFiniteError:
+def non_finite_error(batch: int, epoch: int | None, lr: Any, last: float | None = None) -> NonFiniteError:
     """The error for a loss that became NaN or infinite.
 
     Args:
         batch: the first bad one of its epoch, from 1.
         epoch: from 1; None where it is not known.
         lr: the optimizer's, a number, where it has one.
+        last: the last mean loss that was finite, where there was one.
     """
     where = f"batch {batch}" + ("" if epoch is None else f" of epoch {epoch}")
     rate = "" if lr is None else f" with lr {lr:g}"
+    after = "" if last is None else f", after a loss of {last:.3g}"
     return NonFiniteError(
-        f"the training loss became NaN or infinite in {where}{rate}: use a smaller lr, clip the gradients, "
+        f"the training loss became NaN or infinite in {where}{rate}{after}: use a smaller lr, clip the gradients, "
         "or look for NaN in the inputs"
     )

@@ -313,3 +313,14 @@ def test_a_loss_that_is_not_finite_stops() -> None:
         train_ch8(net, batches, VOCAB, 0.5, 3, CPU)
     with pytest.raises(ConfigError, match="num_epochs 0: expected"):
         train_ch8(net, batches, VOCAB, 0.5, 0, CPU)
+
+
+@pytest.mark.parametrize("make", [scratch, concise])
+def test_after_nan_a_language_model_has_its_weights_from_before(make: Callable[[], Any]) -> None:
+    """Of both kinds, where the learning rate is far too high."""
+    net = make()
+    before = [weight.detach().clone() for weight in params_of(net)]
+    tokens = torch.arange(6).reshape(2, 3)
+    with pytest.raises(NonFiniteError, match="from before that epoch again"):
+        train_ch8(net, [(tokens, tokens + 1)] * 4, VOCAB, 1e38, 3, "cpu")
+    assert all(map(torch.equal, params_of(net), before))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,32 @@ def test_trouble_15_the_loss_is_nan(train: Any) -> None:
     assert all(map(torch.equal, net.state_dict().values(), before.values()))
 
 
+def test_trouble_15_the_last_good_loss_is_told_and_one_may_go_on() -> None:
+    """The loss of the epoch before; and `stop_at_nan=False` is the book's way, NaN to the end."""
+    inputs, labels = blobs(64)
+    net = nn.Linear(4, 3)
+    good = d2l.load_array((inputs, labels), 16, is_train=False)
+
+    class Twice:
+        passes = 0
+
+        def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+            self.passes += 1
+            return iter(good if self.passes == 1 else [(inputs[:16] * math.inf, labels[:16])])
+
+    trainer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(fs.NonFiniteError, match=r"in batch 1 of epoch 2 with lr 0\.1, after a loss of \d\.\d+: use"):
+        d2l.train_ch3(net, Twice(), good, LOSS, 2, trainer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = [
+            d2l.train_ch3(net, Twice(), good, LOSS, 2, trainer, stop_at_nan=False),
+            d2l.train_ch6(net, Twice(), good, 2, 0.1, "cpu", init=False, stop_at_nan=False),
+            d2l.train_ch13(net, Twice(), good, LOSS, trainer, 2, [], stop_at_nan=False),
+        ]
+    assert all(math.isnan(result.train_loss) for result in results)
+
+
 def test_trouble_16_the_loss_is_stuck() -> None:
     """Said after the training, with the numbers of guessing."""
     data = d2l.load_array(blobs(600), 4)
@@ -370,7 +397,10 @@ def test_trouble_21_train_ch6_starts_over(capsys: pytest.CaptureFixture[str]) ->
     d2l.train_ch6(net, data, data, 1, 0, "cpu", init=False)
     assert torch.equal(net.weight, before)
     assert "re-initialised" not in capsys.readouterr().out
-    d2l.train_ch6(net, data, data, 1, 0, "cpu")
+    with pytest.warns(
+        fs.FourstepWarning, match=r"the net was trained before, .* start again now: init=False trains on"
+    ):
+        d2l.train_ch6(net, data, data, 1, 0, "cpu")
     assert not torch.equal(net.weight, before)
     assert "re-initialised 1 layer (init=False keeps the weights)" in capsys.readouterr().out
 

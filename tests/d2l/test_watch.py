@@ -2,9 +2,13 @@
 
 import gc
 import math
+import subprocess
+import sys
 import warnings
 import weakref
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -238,3 +242,53 @@ def test_what_has_no_values_yet_and_what_is_no_module_train_on(images: Any) -> N
     weight = torch.zeros(784, 10, requires_grad=True)
     with pytest.raises(NonFiniteError, match=r"look for NaN in the inputs$"):
         train_epoch_ch3(lambda inputs: inputs.flatten(1) @ weight, bad, loss, torch.optim.SGD([weight], lr=0.1))
+
+
+@pytest.mark.parametrize("make", [partial(torch.optim.Adam, lr=0.01), partial(torch.optim.SGD, lr=0.1, momentum=0.9)])
+def test_after_nan_the_same_optimizer_trains_on(make: Callable[..., torch.optim.Optimizer]) -> None:
+    """Its state is that from before the pass too: the next one is that of a net and an optimizer which saw no NaN."""
+    inputs, labels = torch.randn(60, 8), torch.randint(3, (60,))
+    bad = inputs.clone()
+    bad[5] = math.inf
+    loss = nn.CrossEntropyLoss(reduction="none")
+    weights = []
+    for meets_nan in (True, False):
+        torch.manual_seed(0)
+        net = nn.Linear(8, 3)
+        optimizer = make(net.parameters())
+        train_epoch_ch3(net, load_array((inputs, labels), 20, is_train=False), loss, optimizer)
+        if meets_nan:
+            with pytest.raises(NonFiniteError):
+                train_epoch_ch3(net, load_array((bad, labels), 20, is_train=False), loss, optimizer)
+        train_epoch_ch3(net, load_array((inputs, labels), 20, is_train=False), loss, optimizer)
+        weights.append(net.weight)
+
+    assert torch.equal(*weights)
+
+
+READER = """
+import torch
+from torch import nn
+from fourstep import d2l
+batches = d2l.load_array((torch.randn(40, 4), torch.randint(3, (40,))), 20)
+for kind in ("ch3", "ch6", "ch13"):
+    net = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+    optimizer, loss = torch.optim.SGD(net.parameters(), 0.1), nn.CrossEntropyLoss(reduction="none")
+    if kind == "ch3":
+        d2l.train_ch3(net, batches, batches, loss, 1, optimizer)
+    elif kind == "ch6":
+        d2l.train_ch6(net, batches, batches, 1, 0.1, "cpu")
+    else:
+        d2l.train_ch13(net, batches, batches, loss, optimizer, 1, [])
+"""
+
+
+def test_the_softmax_warning_names_the_reader_s_line(tmp_path: Path) -> None:
+    """The line that trains, whichever function it calls, and not one of ours."""
+    (tmp_path / "reader.py").write_text(READER, encoding="utf-8")
+    done = subprocess.run([sys.executable, "reader.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    places = [line.split(" ")[0] for line in done.stderr.splitlines() if "probabilities already" in line]
+    calls = [number for number, line in enumerate(READER.splitlines(), start=1) if "d2l.train_" in line]
+    assert [(Path(place.split(":")[0]).name, int(place.split(":")[1])) for place in places] == [
+        ("reader.py", number) for number in calls
+    ]

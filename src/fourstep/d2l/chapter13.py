@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fourstep.d2l.chapter3 import CURVES, TrainResult, read_means
+from fourstep.d2l.chapter3 import CURVES, TrainResult
 from fourstep.d2l.chapter6 import whole_on
 from fourstep.d2l.counters import Timer
 from fourstep.d2l.devices import try_all_gpus
@@ -112,6 +112,8 @@ def train_ch13(
     trainer: Optimizer,
     num_epochs: int,
     devices: Sequence[str | torch.device] | None = None,
+    *,
+    stop_at_nan: bool = True,
 ) -> TrainResult:
     """Train a classifier on one device or several GPUs, draw its curves, and print the book's closing lines.
 
@@ -123,6 +125,7 @@ def train_ch13(
         trainer: the optimizer, of the net's parameters.
         num_epochs: 1 or more.
         devices: None for all GPUs that are there now; none at all, `[]`, for the CPU.
+        stop_at_nan: False goes on with a loss that is NaN or infinite, as the book does.
 
     Returns:
         The last epoch's numbers; the loss is its sum over the samples, not the labels, of which one may have many.
@@ -150,7 +153,7 @@ def train_ch13(
     if len(places) > 1 and all(place.type == "cuda" for place in places):
         net = nn.DataParallel(net, device_ids=places)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], ylim=[0, 1], legend=CURVES)
-    timer, examples, watch = Timer(), 0, Watch(device, net)
+    timer, examples, watch = Timer(), 0, Watch(device, net, trainer, stops=stop_at_nan)
     train_iter, test_iter = whole_on(train_iter, device), whole_on(test_iter, device)
     for epoch in range(1, num_epochs + 1):
         with watch:
@@ -184,7 +187,7 @@ def _train_epoch(
     timer.start()
     for number, (inputs, targets) in enumerate(batches_on(train_iter, watch.device), start=1):
         watch.see(inputs)
-        first = partial(watch.check, source=train_iter) if watch.updates == 1 else None
+        first = partial(watch.check, source=train_iter, stacklevel=5) if watch.updates == 1 else None
         total, right, is_mean = _step(net, (inputs, targets), loss, trainer, first)
         if watch.updates == 1 and is_mean:
             _warn_of_mean(stacklevel=4)
@@ -193,11 +196,11 @@ def _train_epoch(
         meters.means["accuracy"].add(right, targets.numel())
         examples += samples
         if batches is not None and number % every == 0 and number < batches:
-            now = read_means(meters, epoch, lr)  # waits for the device, so that the clock tells the truth
+            now = watch.read_means(meters, epoch, lr)  # waits for the device, so that the clock tells the truth
             timer.stop()
             animator.add(epoch - 1 + number / batches, (*now, None))
             timer.start()
-    train_loss, train_acc = read_means(meters, epoch, lr)
+    train_loss, train_acc = watch.read_means(meters, epoch, lr)
     timer.stop()
     animator.add(epoch, (train_loss, train_acc, None))
     return train_loss, train_acc, examples

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fourstep.d2l.counters import Number
 from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right, total_loss
 from fourstep.d2l.plotting import Animator
 from fourstep.d2l.watch import Watch
@@ -20,7 +19,6 @@ from fourstep.errors import FourstepWarning, check_count
 from fourstep.losses import LossFn, call_loss, count_items, returns_sum
 from fourstep.meters import Meters
 from fourstep.nesting import batch_length
-from fourstep.recording import non_finite_error
 from fourstep.scale.memory import keep_freed_memory
 from fourstep.scale.update import clear_gradients, update_weights
 
@@ -62,12 +60,12 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
         FourstepWarning: the loss is a sum or a mean already, so that the step is larger or smaller than meant; the net
             ends in a softmax, which the loss applies too; or the updater does not clear a module's gradients.
     """
-    with _watch(net) as watch:
+    with _watch(net, updater) as watch:
         return _train_epoch(net, train_iter, loss, updater, watch)
 
 
-def _watch(net: Net) -> Watch:
-    return Watch(home_of(net) or torch.device("cpu"), net)
+def _watch(net: Net, updater: Updater, *, stops: bool = True) -> Watch:
+    return Watch(home_of(net) or torch.device("cpu"), net, updater, stops=stops)
 
 
 def _train_epoch(
@@ -100,7 +98,7 @@ def _train_epoch(
         meters.loss.add(total_loss(value.detach(), items, is_sum=is_sum), items)
         meters.add_outputs(outputs, targets)
     lr = updater.param_groups[0]["lr"] if isinstance(updater, Optimizer) else None
-    return read_means(meters, epoch, lr)
+    return watch.read_means(meters, epoch, lr)
 
 
 def _warn_of_reduction(value: Tensor, updater: Updater, *, is_sum: bool) -> None:
@@ -126,21 +124,15 @@ def _warn_of_leftovers(net: Net) -> None:
         )
 
 
-def read_means(meters: Meters, epoch: int | None, lr: Number | None) -> tuple[float, float]:
-    """The mean loss and accuracy so far; waits for the device.
-
-    Raises:
-        NonFiniteError: the loss became NaN or infinite.
-    """
-    values = meters.compute()
-    batch = meters.loss.first_bad_batch
-    if batch is not None:
-        raise non_finite_error(batch, epoch, lr)
-    return values["loss"], values["accuracy"]
-
-
 def train_ch3(
-    net: Net, train_iter: Iterable[Any], test_iter: Iterable[Any], loss: LossFn, num_epochs: int, updater: Updater
+    net: Net,
+    train_iter: Iterable[Any],
+    test_iter: Iterable[Any],
+    loss: LossFn,
+    num_epochs: int,
+    updater: Updater,
+    *,
+    stop_at_nan: bool = True,
 ) -> TrainResult:
     """Train a classifier and draw its curves.
 
@@ -151,6 +143,7 @@ def train_ch3(
         loss: of any reduction; see `train_epoch_ch3`.
         num_epochs: 1 or more.
         updater: see `train_epoch_ch3`.
+        stop_at_nan: False goes on with a loss that is NaN or infinite, as the book does.
 
     Returns:
         The last epoch's numbers. The book asserts that they are good; here a warning says where they are not.
@@ -166,7 +159,7 @@ def train_ch3(
     """
     check_count("num_epochs", num_epochs)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], ylim=[0.3, 0.9], legend=CURVES)
-    watch = _watch(net)
+    watch = _watch(net, updater, stops=stop_at_nan)
     for epoch in range(1, num_epochs + 1):
         with watch:
             train_loss, train_acc = _train_epoch(net, train_iter, loss, updater, watch, epoch)

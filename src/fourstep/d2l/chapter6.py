@@ -4,6 +4,7 @@ Source: *Dive into Deep Learning*, section 6.6. Under `torch.manual_seed` it giv
 Sums stay on the device until an epoch, or a drawing point in it, ends.
 """
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from fourstep.d2l.chapter3 import CURVES, TrainResult, read_means
+from fourstep.d2l.chapter3 import CURVES, TrainResult
 from fourstep.d2l.counters import Number, Timer
 from fourstep.d2l.evaluation import batches_on, evaluate_accuracy_gpu, is_right, total_loss
 from fourstep.d2l.plotting import Animator
@@ -19,7 +20,7 @@ from fourstep.d2l.watch import Watch
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import num_batches
 from fourstep.device import pick_device
-from fourstep.errors import ConfigError, check_count
+from fourstep.errors import ConfigError, FourstepWarning, check_count
 from fourstep.losses import call_loss, count_items
 from fourstep.meters import Meters
 from fourstep.nesting import batch_length
@@ -36,6 +37,7 @@ def train_ch6(
     device: str | torch.device,
     *,
     init: bool = True,
+    stop_at_nan: bool = True,
 ) -> TrainResult:
     """Train a classifier on a device by SGD and cross-entropy, draw its curves, and print the book's closing lines.
 
@@ -48,6 +50,7 @@ def train_ch6(
         lr: learning rate.
         device: such as `try_gpu()`.
         init: False keeps the net's weights, to train on.
+        stop_at_nan: False goes on with a loss that is NaN or infinite, as the book does.
 
     Returns:
         The last epoch's numbers. The curves are matplotlib's current figure outside a notebook:
@@ -61,7 +64,8 @@ def train_ch6(
         ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
 
     Warns:
-        FourstepWarning: the net ends in a softmax, which the loss applies too; or it is not learning at all.
+        FourstepWarning: the net ends in a softmax, which the loss applies too; it is not learning at all; or it was
+            trained before, and starts again.
 
     The examples/sec that it prints count the loading of batches too, which the book's clock leaves out. Neither counts
     drawing and testing.
@@ -70,6 +74,8 @@ def train_ch6(
     if not isinstance(net, nn.Module):
         raise ConfigError(f"net is a {type(net).__name__}: train_ch6 moves it to a device, so it expects an nn.Module")
     device = pick_device(device)
+    if init:
+        _warn_of_trained(net)
     layers = _initialise(net) if init else 0
     print("training on", device)  # noqa: T201 - the book's function prints
     if layers:
@@ -77,7 +83,7 @@ def train_ch6(
     net.to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=CURVES)
-    timer, examples, watch = Timer(), 0, Watch(device, net)
+    timer, examples, watch = Timer(), 0, Watch(device, net, stops=stop_at_nan)
     train_iter, test_iter = whole_on(train_iter, device), whole_on(test_iter, device)
     for epoch in range(1, num_epochs + 1):
         with watch:
@@ -123,14 +129,25 @@ def _train_epoch_ch6(
         meters.add_outputs(outputs, targets)
         examples += batch_length(inputs)
         if batches is not None and number % every == 0 and number < batches:
-            now = read_means(meters, epoch, lr)  # waits for the device, so that the clock tells the truth
+            now = watch.read_means(meters, epoch, lr)  # waits for the device, so that the clock tells the truth
             timer.stop()
             animator.add(epoch - 1 + number / batches, (*now, None))
             timer.start()
-    train_loss, train_acc = read_means(meters, epoch, lr)
+    train_loss, train_acc = watch.read_means(meters, epoch, lr)
     timer.stop()
     animator.add(epoch, (train_loss, train_acc, None))
     return train_loss, train_acc, examples
+
+
+def _warn_of_trained(net: nn.Module) -> None:
+    """Say where what was learnt is about to be lost: weights that have gradients were trained."""
+    if any(weight.grad is not None for weight in net.parameters()):
+        warnings.warn(
+            "the net was trained before, and its nn.Linear and nn.Conv2d layers start again now: init=False trains on; "
+            "to start again on purpose, make a new net",
+            FourstepWarning,
+            stacklevel=3,
+        )
 
 
 def _initialise(net: nn.Module) -> int:

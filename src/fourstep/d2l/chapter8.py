@@ -18,6 +18,7 @@ from fourstep.d2l.evaluation import batches_on, total_loss
 from fourstep.d2l.linear import sgd
 from fourstep.d2l.plotting import Animator
 from fourstep.d2l.recurrent import Words, predict_ch8, unknown_tokens
+from fourstep.d2l.watch import Watch
 from fourstep.device import pick_device
 from fourstep.errors import ConfigError, FourstepWarning, NonFiniteError, check_count
 from fourstep.losses import LossFn, call_loss, returns_sum
@@ -171,7 +172,8 @@ def train_ch8(
 
     Raises:
         ConfigError: `num_epochs` is below 1.
-        DeviceError, NonFiniteError, ShapeError, DataError: see `train_epoch_ch8`.
+        NonFiniteError: see `train_epoch_ch8`; the net has its weights from before that epoch again.
+        DeviceError, ShapeError, DataError: see `train_epoch_ch8`.
 
     Warns:
         FourstepWarning: the vocabulary lacks characters of "time traveller", which then is not gone on with.
@@ -186,8 +188,11 @@ def train_ch8(
     prefixes = _known_prefixes(vocab)
     loss, first = nn.CrossEntropyLoss(), min(EVERY, num_epochs)
     animator = Animator(xlabel="epoch", ylabel="perplexity", legend=["train"], xlim=[first, num_epochs])
+    watch = Watch(device, net)
     for epoch in range(1, num_epochs + 1):
-        result = LanguageResult(*_train_epoch(net, train_iter, loss, updater, device, epoch, fresh=use_random_iter))
+        with watch:
+            numbers = _train_epoch(net, train_iter, loss, updater, device, epoch, fresh=use_random_iter)
+        result = LanguageResult(*numbers)
         if epoch % EVERY == 0:
             _print_texts(prefixes[:1], net, vocab, device)
         if epoch % EVERY == 0 or epoch == num_epochs:

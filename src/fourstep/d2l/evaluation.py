@@ -11,6 +11,7 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
 from fourstep.d2l.linear import as_shaped
+from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data, as_data, as_pair, pairs_on
 from fourstep.device import pick_device
 from fourstep.errors import DataError, ShapeError
@@ -37,8 +38,7 @@ def accuracy(y_hat: Shaped[Tensor, "..."], y: Shaped[Tensor, "..."]) -> float:
     1.0
     """
     right = is_right(y_hat, y)
-    if right.shape == y_hat.shape:
-        _check_indices(y_hat, y)
+    _check_indices(y_hat, y, y)
     return float(right.sum())
 
 
@@ -62,15 +62,21 @@ def _mend(y_hat: Tensor, predicted: Tensor, y: Tensor) -> str:
     return "There must be one label for each prediction"
 
 
-def _check_indices(predicted: Tensor, y: Tensor) -> None:
-    """Refuse values such as a sigmoid's against labels that are classes; a regression's values may be anything."""
-    if not predicted.is_floating_point() or (y.is_floating_point() and not _are_yes_or_no(y)):
+def _check_indices(predicted: Tensor, y: Tensor, all_y: Tensor) -> None:
+    """Refuse values such as a sigmoid's against labels that are classes, as `all_y` shows.
+
+    A regression's values may be anything. Scores, a column for each class, are passed over.
+    """
+    if predicted.shape != y.shape or not predicted.is_floating_point():
+        return
+    if y.is_floating_point() and not _are_yes_or_no(all_y):
         return
     bad = predicted[predicted != predicted.round()]
     if len(bad):
         raise DataError(
             f"y_hat holds {float(bad[0]):.3g}, which is no class index: expected whole numbers, or a column of scores "
-            "for each class. Mend: (y_hat > 0.5) for a sigmoid's outputs, or a net with one output for each class"
+            "for each class. Mend: (y_hat > 0.5) for a sigmoid's outputs, (y_hat > 0) without one, or a net with one "
+            "output for each class"
         )
 
 
@@ -94,6 +100,10 @@ def batches_on(data_iter: Iterable[Any], device: torch.device | None) -> Iterato
     if isinstance(data_iter, Data):
         raise DataError(
             "expected batches but got a Data with several splits: pass one of them, as data.train or data.test"
+        )
+    if isinstance(data_iter, tuple | list) and [type(one) for one in data_iter] == [Tensor, Tensor]:
+        raise DataError(
+            "expected batches but got two tensors: d2l.load_array((features, labels), batch_size) makes them"
         )
     empty = True
     source = as_data(data_iter).train
@@ -148,7 +158,9 @@ def _share_of_right(net: Callable[..., Any], data_iter: Iterable[Any], device: t
         for inputs, targets in batches_on(data_iter, device):
             outputs = net(inputs)
             if not checked:
-                checked = accuracy(outputs, targets) >= 0  # refuses what is no class index; waits for the device once
+                is_right(outputs, targets)
+                _check_indices(outputs, targets, data_iter.targets if isinstance(data_iter, Batches) else targets)
+                checked = True  # it waits for the device
             meters.add_outputs(outputs, targets)
     return meters.compute()["accuracy"]
 

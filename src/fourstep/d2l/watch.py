@@ -3,6 +3,7 @@
 A first batch that cannot be meant so, too little memory, a loss that is not finite, a net that does not learn.
 """
 
+import copy
 import gc
 import math
 import traceback
@@ -15,11 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
 
+from fourstep.d2l.counters import Number
 from fourstep.data.batches import Batches
 from fourstep.errors import DeviceError, FourstepError, FourstepWarning, NonFiniteError
 from fourstep.losses import check_labels
+from fourstep.meters import Meters
 from fourstep.nesting import first_tensor
+from fourstep.recording import non_finite_error
 
 GUESSING_AFTER = 100  # updates: fewer need not show whether a net learns
 NEAR, ABOUT = 0.02, 1.2  # how far the loss of guessing may be away, and how often its share of right predictions is met
@@ -34,8 +39,10 @@ class Watch:
 
     Args:
         device: where the net is.
-        net: a module, which gets its weights and buffers back as they were before a pass whose loss is not finite; for
-            None and for a function nothing is kept.
+        net: a module, or an object that has its weights in `params`, which gets its weights and buffers back as they
+            were before a pass whose loss is not finite; for None and for a function nothing is kept.
+        stops: a loss that is not finite is an error; else it is an epoch's number like another.
+        updater: an optimizer gets its state back likewise, without its settings; of a function nothing is known.
 
     Attributes:
         updates: how many batches came so far.
@@ -43,10 +50,14 @@ class Watch:
     The function that has the `with` in it must hold no tensors of a batch: what the functions below it held is freed.
     """
 
-    def __init__(self, device: torch.device, net: Any = None) -> None:
+    def __init__(self, device: torch.device, net: Any = None, updater: Any = None, *, stops: bool = True) -> None:
         self.device = device
-        self._net = net if isinstance(net, nn.Module) else None
+        self._net = net
+        self._stops = stops
+        self._last: float | None = None  # the last mean loss that was finite
+        self._optimizer = updater if isinstance(updater, Optimizer) else None
         self._kept: list[tuple[Tensor, Tensor]] = []
+        self._kept_state: dict[Tensor, Any] = {}
         self.updates = 0
         self._inputs: Any = None
         self._classes = 0
@@ -56,7 +67,7 @@ class Watch:
         self._inputs = inputs
         self.updates += 1
 
-    def check(self, loss: Any, outputs: Any, targets: Any, source: Iterable[Any]) -> None:
+    def check(self, loss: Any, outputs: Any, targets: Any, source: Iterable[Any], stacklevel: int = 4) -> None:
         """Look at the first batch before its loss is taken; waits for the device.
 
         Args:
@@ -64,6 +75,7 @@ class Watch:
             outputs: the net's answer.
             targets: the batch's.
             source: where it is from; of `Batches` all targets are looked at.
+            stacklevel: of the reader's line that trains, from here.
 
         Raises:
             DataError: labels that the net has no output for; on an accelerator they would end the process.
@@ -83,8 +95,30 @@ class Watch:
                 "the net's outputs are probabilities already (each row sums to 1), and cross-entropy applies a softmax "
                 "once more, so that the net learns slowly if at all: leave the softmax out of the net",
                 FourstepWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
+
+    def read_means(self, meters: Meters, epoch: int | None, lr: Number | None) -> tuple[float, float]:
+        """The mean loss and accuracy so far; waits for the device.
+
+        Raises:
+            NonFiniteError: the loss became NaN or infinite, and that is an error here.
+        """
+        values = meters.compute()
+        self.check_finite(meters, epoch, lr)
+        return values["loss"], values["accuracy"]
+
+    def check_finite(self, meters: Meters, epoch: int | None, lr: Number | None) -> None:
+        """Refuse a loss that became NaN or infinite, where that is an error here; after `meters.compute()`.
+
+        Raises:
+            NonFiniteError: it did.
+        """
+        batch = meters.loss.first_bad_batch
+        if batch is None:
+            self._last = meters.compute()["loss"]
+        elif self._stops:
+            raise non_finite_error(batch, epoch, lr, self._last)
 
     def is_guessing(self, loss: float, accuracy: float) -> bool:
         """Are an epoch's numbers those of a net that has learnt nothing of its classes?"""
@@ -109,8 +143,11 @@ class Watch:
         return True
 
     def __enter__(self) -> "Watch":  # noqa: PYI034 - beartype takes no Self in a method
-        held = [] if self._net is None else [*self._net.parameters(), *self._net.buffers()]
+        net = self._net
+        held = [*net.parameters(), *net.buffers()] if isinstance(net, nn.Module) else getattr(net, "params", ())
         self._kept = [(one, one.detach().clone()) for one in held if not is_lazy(one)]  # those have no values yet
+        state = {} if self._optimizer is None else self._optimizer.state
+        self._kept_state = {weight: copy.deepcopy(its) for weight, its in state.items()}
         return self
 
     def __exit__(
@@ -118,10 +155,14 @@ class Watch:
     ) -> None:
         inputs, self._inputs = self._inputs, None
         kept, self._kept = self._kept, []
+        state, self._kept_state = self._kept_state, {}
         if isinstance(error, NonFiniteError) and kept:
             _put_back(kept)
+            if self._optimizer is not None:  # else its NaN would be in the next update
+                self._optimizer.state.clear()
+                self._optimizer.state.update(state)
             raise NonFiniteError(f"{error}. The net has its weights from before that epoch again") from None
-        kept = []
+        kept, state = [], {}
         if error is None or not _is_out_of_memory(error):
             return
         said = out_of_memory(inputs, self.device)

@@ -1,4 +1,4 @@
-"""The book's networks against plain torch, written out from the papers' and chapters' tables of layers."""
+"""The networks whose paths part and meet, written out from the papers' and chapters' tables; and every one's sizes."""
 
 from collections.abc import Callable
 
@@ -8,18 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fourstep import models
-
-GREY = torch.Generator().manual_seed(7)
-
-
-def start_as_train_ch6(net: nn.Module) -> nn.Module:
-    """The start that the book's training function gives a net."""
-
-    def start(module: nn.Module) -> None:
-        if type(module) in (nn.Linear, nn.Conv2d):
-            nn.init.xavier_uniform_(module.get_parameter("weight"))
-
-    return net.apply(start)
 
 
 def on_meta(make: Callable[[], nn.Module]) -> nn.Module:
@@ -43,106 +31,96 @@ def linear(in_features: int, out_features: int) -> int:
     return out_features * (in_features + 1)
 
 
-def alexnet() -> list[nn.Module]:
-    """Section 7.1 for images of 65 pixels."""
-    return [
-        *[nn.Conv2d(1, 96, 11, 4, 1), nn.ReLU(), nn.MaxPool2d(3, 2)],
-        *[nn.Conv2d(96, 256, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)],
-        *[nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 384, 3, padding=1), nn.ReLU()],
-        *[nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Flatten()],
-        *[nn.Linear(256, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout()],
-        nn.Linear(4096, 10),
-    ]
+class Layers:
+    """A net's own weights by their names, with torch's functions; of double precision, and all norms do something."""
+
+    def __init__(self, net: nn.Module) -> None:
+        for norm in net.double().eval().modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                for name, low, high in (("running_mean", -1, 1), ("running_var", 0.5, 2)):
+                    nn.init.uniform_(norm.get_buffer(name), low, high)
+                for name, low, high in (("bias", -1, 1), ("weight", 0.5, 2)):
+                    nn.init.uniform_(norm.get_parameter(name), low, high)
+        self.weights = net.state_dict()
+
+    def conv(self, name: str, inputs: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+        """A convolution."""
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        return functional.conv2d(inputs, weight, bias, stride, padding)
+
+    def norm(self, name: str, inputs: Tensor) -> Tensor:
+        """A batch normalisation by its running statistics."""
+        names = ("running_mean", "running_var", "weight", "bias")
+        return functional.batch_norm(inputs, *(self.weights[f"{name}.{part}"] for part in names))
+
+    def unit(self, name: str, inputs: Tensor, padding: int = 0) -> Tensor:
+        """A norm, ReLU and a convolution, as DenseNet has them."""
+        return self.conv(f"{name}.2", self.norm(f"{name}.0", inputs).relu(), padding=padding)
+
+    def logits(self, name: str, inputs: Tensor) -> Tensor:
+        """The mean over the image, and a linear layer."""
+        return functional.linear(inputs.mean(dim=(2, 3)), self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def inception(self, name: str, X: Tensor) -> Tensor:  # noqa: N803 - as the chapter has it
+        """Four paths side by side."""
+        paths = [
+            self.conv(f"{name}path1.0", X),
+            self.conv(f"{name}path2.2", self.conv(f"{name}path2.0", X).relu(), padding=1),
+            self.conv(f"{name}path3.2", self.conv(f"{name}path3.0", X).relu(), padding=2),
+            self.conv(f"{name}path4.1", functional.max_pool2d(X, 3, 1, 1)),
+        ]
+        return torch.cat(paths, dim=1).relu()
+
+    def residual(self, name: str, X: Tensor, strides: int = 1) -> Tensor:  # noqa: N803 - as the chapter has it
+        """Two convolutions with norms, plus the inputs, by a convolution 1 where the block halves; then ReLU."""
+        inside = self.norm(f"{name}bn1", self.conv(f"{name}conv1", X, strides, 1)).relu()
+        inside = self.norm(f"{name}bn2", self.conv(f"{name}conv2", inside, 1, 1))
+        return (inside + (X if strides == 1 else self.conv(f"{name}conv3", X, strides))).relu()
 
 
-def vgg() -> list[nn.Module]:
-    """Section 7.2, a quarter of VGG-11's channels, for images of 32 pixels."""
-    layers: list[nn.Module] = []
-    for wide, width, pools in (
-        *[(1, 16, True), (16, 32, True), (32, 64, False), (64, 64, True)],
-        *[(64, 128, False), (128, 128, True), (128, 128, False), (128, 128, True)],
-    ):
-        layers += [nn.Conv2d(wide, width, 3, padding=1), nn.ReLU(), *[nn.MaxPool2d(2)] * pools]
-    layers += [nn.Flatten(), nn.Linear(128, 4096), nn.ReLU(), nn.Dropout()]
-    return [*layers, nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 10)]
+def halve(inputs: Tensor) -> Tensor:
+    """The pooling of these networks."""
+    return functional.max_pool2d(inputs, 3, 2, 1)
 
 
-def batchnorm_lenet() -> list[nn.Module]:
-    """Section 7.5."""
-    return [
-        *[nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6), nn.Sigmoid(), nn.AvgPool2d(2)],
-        *[nn.Conv2d(6, 16, 5), nn.BatchNorm2d(16), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten()],
-        *[nn.Linear(256, 120), nn.BatchNorm1d(120), nn.Sigmoid()],
-        *[nn.Linear(120, 84), nn.BatchNorm1d(84), nn.Sigmoid(), nn.Linear(84, 10)],
-    ]
+def test_googlenet_is_its_chapter_s_layers() -> None:
+    """The stem, nine Inception blocks with two poolings among them, the mean and a linear layer."""
+    net, X = models.GoogLeNet(), torch.rand(2, 1, 70, 70, dtype=torch.float64)  # noqa: N806 - as the chapter has it
+    layers = Layers(net)
+    outputs = halve(layers.conv("stem.0", X, 2, 3).relu())
+    outputs = layers.conv("stem.3", outputs).relu()
+    outputs = halve(layers.conv("stem.5", outputs, 1, 1).relu())
+    for number in range(11):
+        outputs = halve(outputs) if number in (2, 8) else layers.inception(f"blocks.{number}.", outputs)
+
+    torch.testing.assert_close(net(X), layers.logits("classifier.2", outputs))
 
 
-def dropout_mlp() -> list[nn.Module]:
-    """Section 4.6."""
-    layers = [nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Dropout(0.2)]
-    return [*layers, nn.Linear(256, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 10)]
+def test_resnet18_is_its_chapter_s_layers() -> None:
+    """The stem, four stages of two blocks, the mean and a linear layer."""
+    net, X = models.ResNet18(), torch.rand(2, 1, 70, 70, dtype=torch.float64)  # noqa: N806 - as the chapter has it
+    layers = Layers(net)
+    outputs = halve(layers.norm("stem.1", layers.conv("stem.0", X, 2, 3)).relu())
+    for stage in range(4):
+        outputs = layers.residual(f"stages.{stage}.0.", outputs, strides=1 if stage == 0 else 2)
+        outputs = layers.residual(f"stages.{stage}.1.", outputs)
+
+    torch.testing.assert_close(net(X), layers.logits("classifier.2", outputs))
 
 
-def start_small(net: nn.Module) -> nn.Module:
-    """The start of the book's perceptrons, with biases of 0."""
-    for module in net.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=0.01)
-            nn.init.zeros_(module.bias)
-    return net
+def test_densenet_is_its_chapter_s_layers() -> None:
+    """The stem, four blocks with transitions between them, a norm, ReLU, the mean and a linear layer."""
+    net, X = models.DenseNet(), torch.rand(2, 1, 70, 70, dtype=torch.float64)  # noqa: N806 - as the chapter has it
+    layers = Layers(net)
+    outputs = halve(layers.norm("stem.1", layers.conv("stem.0", X, 2, 3)).relu())
+    for block in range(0, 7, 2):
+        for layer in range(4):
+            more = layers.unit(f"blocks.{block}.layers.{layer}", outputs, padding=1)
+            outputs = torch.cat((outputs, more), dim=1)
+        if block < 6:
+            outputs = functional.avg_pool2d(layers.unit(f"blocks.{block + 1}", outputs), 2)
 
-
-@pytest.mark.parametrize(
-    ("make", "layers", "start", "side"),
-    [
-        (lambda: models.AlexNet(image_size=65), alexnet, start_as_train_ch6, 65),
-        (lambda: models.VGG(image_size=32, ratio=4), vgg, start_as_train_ch6, 32),
-        (models.BatchNormLeNet, batchnorm_lenet, start_as_train_ch6, 28),
-        (lambda: models.MLP(hidden=(256, 256), dropout=(0.2, 0.5)), dropout_mlp, start_small, 28),
-    ],
-    ids=["alexnet", "vgg", "batchnorm-lenet", "dropout"],
-)
-def test_a_network_is_its_chapter_s_layers_in_a_row(
-    make: Callable[[], nn.Module],
-    layers: Callable[[], list[nn.Module]],
-    start: Callable[[nn.Module], nn.Module],
-    side: int,
-) -> None:
-    """Under one seed the same weights, and in training, with dropout, the same logits, bit for bit."""
-    inputs = torch.rand(3, 1, side, side)
-    torch.manual_seed(4)
-    ours = make()
-    outputs = ours(inputs)
-    torch.manual_seed(4)
-    plain = start(nn.Sequential(*layers()))
-
-    assert torch.equal(outputs, plain(inputs))
-    assert count(ours) == count(plain)
-
-
-def test_nin_is_its_chapter_s_layers_in_a_row() -> None:
-    """With the same weights, since its start is our own."""
-    layers: list[nn.Module] = []
-    for wide, width, kernel, stride, padding in ((1, 96, 11, 4, 0), (96, 256, 5, 1, 2), (256, 384, 3, 1, 1)):
-        layers += [nn.Conv2d(wide, width, kernel, stride, padding), nn.ReLU()]
-        layers += [nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.MaxPool2d(3, 2)]
-    layers += [nn.Dropout(0.5), nn.Conv2d(384, 10, 3, padding=1), nn.ReLU(), nn.Conv2d(10, 10, 1), nn.ReLU()]
-    plain = nn.Sequential(*layers, nn.Conv2d(10, 10, 1), nn.ReLU(), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten())
-    ours = models.NiN(image_size=67)
-    weights = zip(plain.state_dict(), ours.state_dict().values(), strict=True)
-    plain.load_state_dict(dict(weights))
-    inputs = torch.rand(2, 1, 67, 67)
-
-    assert torch.equal(ours.eval()(inputs), plain.eval()(inputs))
-
-
-@pytest.mark.parametrize("image_size", [67, 96])
-def test_nin_starts_with_every_class_alive(image_size: int) -> None:
-    """Each class's last ReLU lets something through for every image, whatever the seed."""
-    inputs = torch.rand(8, 1, image_size, image_size, generator=GREY)
-    for seed in range(5):
-        torch.manual_seed(seed)
-        assert models.NiN(image_size=image_size).eval()(inputs).min() > 0
+    torch.testing.assert_close(net(X), layers.logits("classifier.4", layers.norm("classifier.0", outputs).relu()))
 
 
 def test_googlenet_has_the_table_s_parameters() -> None:
@@ -168,21 +146,9 @@ def test_googlenet_has_the_table_s_parameters() -> None:
 def test_inception_is_four_paths_side_by_side() -> None:
     """Each path written out with its own weights."""
     block = models.Inception(3, 2, (4, 5), (6, 7), 8)
-    X = torch.randn(2, 3, 5, 5)  # noqa: N806 - as the chapter has it
+    layers, X = Layers(block), torch.randn(2, 3, 5, 5, dtype=torch.float64)  # noqa: N806 - as the chapter has it
 
-    def conv(inputs: Tensor, name: str, padding: int = 0) -> Tensor:
-        layer = block.get_submodule(name)
-        return functional.conv2d(
-            inputs, layer.get_parameter("weight"), layer.get_parameter("bias"), padding=padding
-        ).relu()
-
-    paths = [
-        conv(X, "path1.0"),
-        conv(conv(X, "path2.0"), "path2.2", 1),
-        conv(conv(X, "path3.0"), "path3.2", 2),
-        conv(functional.max_pool2d(X, 3, 1, 1), "path4.1"),
-    ]
-    torch.testing.assert_close(block(X), torch.cat(paths, dim=1))
+    torch.testing.assert_close(block(X), layers.inception("", X))
 
 
 def test_resnet18_has_the_table_s_parameters() -> None:
@@ -203,13 +169,11 @@ def test_resnet18_has_the_table_s_parameters() -> None:
 
 @pytest.mark.parametrize(("width", "strides"), [(3, 1), (6, 2)])
 def test_residual_adds_its_inputs(width: int, strides: int) -> None:
-    """Two convolutions with their norms, plus the inputs, or their 1 x 1 convolution, then ReLU."""
+    """By a 1 x 1 convolution where it halves."""
     block = models.Residual(3, width, use_1x1conv=strides > 1, strides=strides)
-    X = torch.randn(4, 3, 6, 6)  # noqa: N806 - as the chapter has it
-    inside = block.bn2(block.conv2(functional.relu(block.bn1(block.conv1(X)))))
-    shortcut = X if block.conv3 is None else block.conv3(X)
+    layers, X = Layers(block), torch.randn(4, 3, 6, 6, dtype=torch.float64)  # noqa: N806 - as the chapter has it
 
-    torch.testing.assert_close(block(X), functional.relu(inside + shortcut))
+    torch.testing.assert_close(block(X), layers.residual("", X, strides))
     assert (block.conv3 is None) == (strides == 1)
 
 
@@ -283,75 +247,3 @@ def test_the_others_take_images_of_any_size(make: Callable[..., nn.Module]) -> N
     net = on_meta(lambda: make(7, 3)).eval()
     for side in (1, 28, 33):
         assert net(torch.rand(2, 3, side, side, device="meta")).shape == (2, 7)
-
-
-@pytest.mark.parametrize("ratio", [0, 65, -1])
-def test_vgg_refuses_a_ratio_that_leaves_no_channels(ratio: int) -> None:
-    """From 1 to the fewest channels of a block."""
-    with pytest.raises(ValueError, match=f"ratio {ratio}: expected 1 to 64, so that every block has channels"):
-        models.VGG(ratio=ratio)
-
-
-@pytest.mark.parametrize("dropout", [(0.5,), (0.1, 0.2, 0.3), (0.2, 1), (-0.1, 0.5)])
-def test_an_mlp_refuses_dropout_that_does_not_fit(dropout: tuple[float, ...]) -> None:
-    """One probability per hidden layer, from 0 to below 1."""
-    with pytest.raises(ValueError, match="expected one probability per hidden layer, from 0 to below 1"):
-        models.MLP(hidden=(256, 256), dropout=dropout)
-
-
-def test_an_mlp_without_dropout_is_as_it_was() -> None:
-    """The names of its weights, and the weights under a seed; a probability of 0 is none."""
-    torch.manual_seed(5)
-    plain = start_small(nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10)))
-    for dropout in ((), (0,), (0.0,)):
-        torch.manual_seed(5)
-        found = models.MLP(dropout=dropout).state_dict()
-        assert list(found) == [f"layers.{name}" for name in plain.state_dict()]
-        assert all(torch.equal(weight, found[f"layers.{name}"]) for name, weight in plain.state_dict().items())
-
-
-@pytest.mark.parametrize("shape", [(8, 5), (4, 5, 3, 3), (2, 5, 1, 1)])
-def test_batchnorm_from_scratch_is_torch_s(shape: tuple[int, ...]) -> None:
-    """Outputs, gradients and running statistics over training batches, then the outputs of evaluation."""
-    ours, theirs = models.BatchNorm(5), (nn.BatchNorm1d(5) if len(shape) == 2 else nn.BatchNorm2d(5))
-    with torch.no_grad():
-        for norm in (ours, theirs):
-            norm.get_parameter("weight").copy_(torch.linspace(0.5, 2, 5))
-            norm.get_parameter("bias").copy_(torch.linspace(-1, 1, 5))
-    for _ in range(3):
-        inputs = torch.randn(shape) * 3 + 2
-        grads = []
-        for norm in (ours, theirs):
-            leaf = inputs.clone().requires_grad_()
-            outputs = norm(leaf)
-            norm.zero_grad()
-            (outputs * torch.linspace(0, 1, outputs.numel()).view(shape)).sum().backward()
-            grads.append([outputs, leaf.grad, *[parameter.grad for parameter in norm.parameters()]])
-        torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-5)
-    for norm in (ours, theirs):
-        norm.eval()
-
-    torch.testing.assert_close(ours(inputs), theirs(inputs))
-    torch.testing.assert_close(ours.state_dict(), {name: theirs.state_dict()[name] for name in ours.state_dict()})
-
-
-def test_batchnorm_from_scratch_needs_two_values_to_train() -> None:
-    """As torch's does; an answer alone is fine."""
-    norm = models.BatchNorm(5)
-    with pytest.raises(ValueError, match="1 value per feature: batch normalisation needs 2 or more to train"):
-        norm(torch.ones(1, 5))
-    assert torch.isfinite(norm.eval()(torch.ones(1, 5))).all()
-    assert torch.equal(norm.running_mean, torch.zeros(5))
-
-
-def test_batchnorm_lenet_from_scratch_is_the_one_of_torch_s_layers() -> None:
-    """The same weights by name, and the same logits up to rounding, in training and in evaluation."""
-    torch.manual_seed(6)
-    scratch = models.BatchNormLeNet(scratch=True)
-    torch.manual_seed(6)
-    layers = models.BatchNormLeNet()
-    inputs = torch.rand(16, 1, 28, 28)
-
-    assert dict(scratch.named_parameters()).keys() == dict(layers.named_parameters()).keys()
-    torch.testing.assert_close(scratch(inputs), layers(inputs), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(scratch.eval()(inputs), layers.eval()(inputs), rtol=1e-4, atol=1e-4)

@@ -128,7 +128,7 @@ def test_13_1_a_loop_of_the_readers_own_over_a_batch():
             animator.add(so_far, (metric[0] / metric[2], metric[1] / metric[3], None))
         animator.add(epoch + 1, (None, None, d2l.evaluate_accuracy_gpu(net, test_iter)))
     assert metric[2] == metric[3] == 60
-    assert 0 <= metric[1] <= 60
+    assert 30 < metric[1] <= 60  # by guessing, 15
     assert len(timer.times) == 3 * num_epochs
     assert [len(curve) for curve in animator.Y] == [12, 12, 4]
     assert animator.Y[0][-1] < animator.Y[0][0] / 1.2

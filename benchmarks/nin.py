@@ -2,7 +2,7 @@
 
 Reduced but real: the first 4,000 images of Fashion-MNIST in 67 x 67, the smallest that the network takes, batches of
 32, 8 epochs, so 1,000 updates; learning rate 0.1 as in the book. Ten seeds from each start, the same order of images.
-A process with one thread on every core: about ten minutes on two.
+A process with one thread on every core: about a quarter of an hour on two.
 
     python benchmarks/nin.py [SEEDS]
 """

@@ -92,7 +92,7 @@ spread is not known, none is claimed.
 All of Fashion-MNIST's 60,000 training images: softmax regression (batch 256, lr .1, 10 epochs), the MLP (256, .1, 10),
 the MLP with dropout (256, .5, 10), LeNet (256, .9, 10), LeNet with batch normalisation (256, 1.0, 10); 1,000 synthetic
 samples for linear regression (10, .03, 3). Chapter 4's polynomial, weight decay and house prices are as their sections
-have them, the houses' table made up in its shape, so that the book's own numbers are no band for it. Three seeds each.
+have them, the houses' file made up in its shape, so that the book's own numbers are no band for it. Three seeds each.
 Train numbers are running means over the last epoch, as the book's are.
 """
 SMALL = """

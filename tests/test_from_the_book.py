@@ -1,6 +1,9 @@
 """The pages that lead from the book's names to fourstep's: each pair leaves equal weights, each name is there."""
 
+import ast
+import inspect
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -90,22 +93,61 @@ def test_another_seed_leaves_other_weights() -> None:
     assert not torch.equal(weights_of(book, "net")[0], weights_of(book.replace("seed(0)", "seed(1)"), "net")[0])
 
 
-def test_every_name_of_the_table_is_there() -> None:
-    """The book's under `d2l`, each once and none left out; and what stands for it under `fs`, torch or matplotlib."""
-    names = [name for book, _ in table_of(ENGLISH) for name in book]
-    assert sorted(names) == sorted(name for name in d2l.__all__ if not name.endswith("Result"))
+@pytest.fixture
+def known() -> dict[str, Any]:
+    """What the table's names stand for."""
     model = nn.Linear(1, 1)
     data = fs.Data(train=[(torch.zeros(1, 1), torch.zeros(1, 1))])
     run = fs.fit(model, data, nn.MSELoss(), torch.optim.SGD(model.parameters()), epochs=1, show="none")
-    known = {"fs": fs, "torch": torch, "nn": nn, "plt": d2l.plt, "data": data, "run": run, "epoch": run.epoch}
-    known |= {"model": model, "x": torch.zeros(1)}
+    objects = {"data": data, "run": run, "epoch": run.epoch, "model": model, "x": torch.zeros(1)}
+    return {"fs": fs, "torch": torch, "nn": nn, "plt": d2l.plt, **objects}
+
+
+def look_up(path: str, known: dict[str, Any]) -> Any:
+    """What a name with dots stands for."""
+    first, _, rest = path.partition(".")
+    return attrgetter(rest)(known[first])
+
+
+def calls_of(code: str) -> list[ast.Call]:
+    """The calls of dotted names in a line of Python; none in what is no Python, as a command."""
+    try:
+        tree = ast.parse(f"{code} pass" if code.endswith(":") else code)
+    except SyntaxError:
+        return []
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in calls if re.fullmatch(r"\w+(\.\w+)+", ast.unparse(call.func))]
+
+
+def fits(call: ast.Call, known: dict[str, Any]) -> bool:
+    """Does what is called take these arguments, by their number and their keywords?"""
+    signature = inspect.signature(look_up(ast.unparse(call.func), known))
+    try:
+        signature.bind(*call.args, **{str(keyword.arg): keyword.value for keyword in call.keywords})
+    except TypeError:
+        return False
+    return True
+
+
+def test_every_name_of_the_table_is_there(known: dict[str, Any]) -> None:
+    """The book's under `d2l`, each once and none left out; and what stands for it under `fs`, torch or matplotlib."""
+    names = [name for book, _ in table_of(ENGLISH) for name in book]
+    assert sorted(names) == sorted(name for name in d2l.__all__ if not name.endswith("Result"))
     spans = [re.sub(r'"[^"]*"', "", code) for _, ours in table_of(ENGLISH) for code in ours]  # without texts in quotes
     for code in spans:
         for path in re.findall(r"(?<![\w./])[a-z]+(?:\.[a-zA-Z]\w*)+", code):
-            first, *rest = path.split(".")
-            found: Any = known[first]
-            for part in rest:
-                found = getattr(found, part)
+            look_up(path, known)
+
+
+def test_every_call_of_the_table_has_arguments_that_are_taken(known: dict[str, Any]) -> None:
+    """Their number and their keywords; torch's own methods of a tensor do not tell theirs."""
+    calls = [call for _, ours in table_of(ENGLISH) for code in ours for call in calls_of(code)]
+    told = [call for call in calls if not ast.unparse(call.func).startswith("x.")]
+
+    assert {"fs.fit", "fs.evaluate", "run.epochs", "run.plot"} <= {ast.unparse(call.func) for call in told}
+    assert [ast.unparse(call) for call in told if not fits(call, known)] == []
+    wrong = "fs.fit(model, data, loss_fn, optimizer, num_epochs=10)", "fs.Run(model)", "fs.data.fashion_mnist(batch=1)"
+    assert not any(fits(call, known) for code in wrong for call in calls_of(code))
 
 
 def test_both_languages_show_the_same_programs_and_names() -> None:

@@ -296,3 +296,29 @@ def test_the_chart_has_a_point_per_epoch_on_three_named_curves(
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["train loss", "train acc", "test acc"]
     assert (axes.get_xlim(), axes.get_ylim(), axes.get_xlabel()) == ((1, 3), (0.3, 0.9), "epoch")
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_arguments_in_each_other_s_place_are_told() -> None:
+    """The loss last, a learning rate for an optimizer: one line, and nothing is trained."""
+    net: Any = nn.Linear(4, 3)
+    data = d2l.load_array((torch.randn(8, 4), torch.randint(3, (8,))), 4)
+    loss: Any = nn.CrossEntropyLoss(reduction="none")
+    optimizer: Any = torch.optim.SGD(net.parameters(), 0.1)
+    rate: Any = 0.1
+    before = net.weight.clone()
+    for mistake, said in (
+        (lambda: d2l.train_ch3(net, data, data, optimizer, 3, loss), r"loss is a SGD: expected a loss function"),
+        (
+            lambda: d2l.train_ch3(net, data, data, loss, 3, rate),
+            r"updater is a float: expected an optimizer, or a func",
+        ),
+        (lambda: d2l.train_epoch_ch3(net, data, loss, rate), r"updater is a float: expected an optimizer, or a func"),
+        (
+            lambda: d2l.train_ch13(net, data, data, loss, rate, 1, []),
+            r"updater is a float: expected an optimizer, such",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            mistake()
+    assert torch.equal(net.weight, before)

@@ -98,6 +98,9 @@ def test_predict_ch3_of_other_classes_and_flat_images() -> None:
         f"{true}\n{guess}" for true, guess in zip([2, 0], inputs[:2, :3].argmax(1).tolist(), strict=True)
     ]
     np.testing.assert_array_equal(drawn(d2l.plt.gcf().axes[0]), inputs[0].reshape(6, 6).numpy())
+    before = titles()
+    d2l.predict_ch3(net, [(inputs, torch.tensor([[2], [0], [1], [1]]))], n=2)  # a column of labels
+    assert titles() == before
 
 
 def test_predict_ch3_says_what_it_cannot_draw() -> None:

@@ -1,5 +1,7 @@
 """Linear regression from scratch, and where its pieces are misused."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -57,3 +59,13 @@ def test_sgd_says_which_parameter_has_no_gradient() -> None:
     with pytest.raises(ConfigError, match="batch_size 0: expected 1 or more"):
         d2l.sgd([w], 0.1, 0)
     assert torch.equal(w, torch.ones(2))
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_list_of_weights_and_a_lone_parameter() -> None:
+    """The first will do, the second is told."""
+    w: Any = [2, -3.4]
+    features, labels = d2l.synthetic_data(w, 4.2, 100)
+    assert (labels - (features @ torch.tensor(w)[:, None] + 4.2)).abs().max() < 0.1
+    with pytest.raises(ConfigError, match=r"params is one tensor, of shape \(2,\): .* Mend: \[w\]"):
+        d2l.sgd(torch.zeros(2, requires_grad=True), 0.1, 1)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fourstep.d2l.chapter3 import CURVES, TrainResult
+from fourstep.d2l.chapter3 import CURVES, TrainResult, check_roles
 from fourstep.d2l.chapter6 import whole_on
 from fourstep.d2l.counters import Timer
 from fourstep.d2l.devices import try_all_gpus
@@ -131,7 +131,8 @@ def train_ch13(
         The last epoch's numbers; the loss is its sum over the samples, not the labels, of which one may have many.
 
     Raises:
-        ConfigError: `num_epochs` is below 1, net is no `nn.Module`, or devices is no list.
+        ConfigError: `num_epochs` is below 1, net is no `nn.Module`, devices is no list, or loss or trainer is
+            something else.
         DeviceError: a device is not there, or its memory too small for the batch; it is freed.
         NonFiniteError: the loss became NaN or infinite; seen at the next drawing point, five of which are in an epoch.
             The net has its weights from before that epoch again.
@@ -144,6 +145,7 @@ def train_ch13(
     With several GPUs batch normalisation sees each one's part alone. The examples/sec that it prints are as
     `train_ch6`'s.
     """
+    check_roles(loss, trainer, may_be_function=False)
     check_count("num_epochs", num_epochs)
     if not isinstance(net, nn.Module):
         raise ConfigError(f"net is a {type(net).__name__}: train_ch13 moves it to a device, so it expects an nn.Module")

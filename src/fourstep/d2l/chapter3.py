@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from fourstep.d2l.evaluation import batches_on, evaluate_accuracy, home_of, is_right, total_loss
 from fourstep.d2l.plotting import Animator
 from fourstep.d2l.watch import Watch
-from fourstep.errors import FourstepWarning, check_count
+from fourstep.errors import ConfigError, FourstepWarning, check_count
 from fourstep.losses import LossFn, call_loss, count_items, returns_sum
 from fourstep.meters import Meters
 from fourstep.nesting import batch_length
@@ -52,6 +52,7 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
         The mean loss and the share of right predictions.
 
     Raises:
+        ConfigError: loss or updater is something else.
         ShapeError, DataError: `net(X)` and y do not belong together, or there is no batch.
         NonFiniteError: the loss became NaN or infinite; a module has its weights from before the epoch again.
         DeviceError: the memory is too small for the batch; it is freed.
@@ -60,8 +61,28 @@ def train_epoch_ch3(net: Net, train_iter: Iterable[Any], loss: LossFn, updater: 
         FourstepWarning: the loss is a sum or a mean already, so that the step is larger or smaller than meant; the net
             ends in a softmax, which the loss applies too; or the updater does not clear a module's gradients.
     """
+    check_roles(loss, updater)
     with _watch(net, updater) as watch:
         return _train_epoch(net, train_iter, loss, updater, watch)
+
+
+def check_roles(loss: Any, updater: Any, *, may_be_function: bool = True) -> None:
+    """Refuse arguments that stand in each other's place.
+
+    Raises:
+        ConfigError: `loss` cannot be called, or `updater` is neither an optimizer nor, where it may be, a function.
+    """
+    if isinstance(loss, Optimizer) or not callable(loss):
+        raise ConfigError(
+            f"loss is a {type(loss).__name__}: expected a loss function, such as "
+            "nn.CrossEntropyLoss(reduction='none'). Are the arguments in their order?"
+        )
+    if not isinstance(updater, Optimizer) and not (may_be_function and callable(updater)):
+        kinds = "an optimizer, or a function of the batch size" if may_be_function else "an optimizer"
+        raise ConfigError(
+            f"the updater is a {type(updater).__name__}: expected {kinds}, such as "
+            "torch.optim.SGD(net.parameters(), lr=0.1). Are the arguments in their order?"
+        )
 
 
 def _watch(net: Net, updater: Updater, *, stops: bool = True) -> Watch:
@@ -150,13 +171,14 @@ def train_ch3(
         The curves are matplotlib's current figure outside a notebook: `d2l.plt.savefig("curves.svg")` keeps them.
 
     Raises:
-        ConfigError: `num_epochs` is below 1.
+        ConfigError: `num_epochs` is below 1, or loss or updater is something else.
         FourstepError: what `train_epoch_ch3` and `evaluate_accuracy` raise.
 
     Warns:
         FourstepWarning: the train loss is not below 0.5, or an accuracy not above 0.7, or the net is not learning at
             all.
     """
+    check_roles(loss, updater)
     check_count("num_epochs", num_epochs)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], ylim=[0.3, 0.9], legend=CURVES)
     watch = _watch(net, updater, stops=stop_at_nan)

@@ -97,9 +97,10 @@ def predict_ch3(net: Callable[..., Any], test_iter: Iterable[Any], n: int = 6) -
         scores = net(inputs)
     if scores.dim() != 2:  # noqa: PLR2004 - N, K
         raise ShapeError(f"net(X) has shape {tuple(scores.shape)}: expected (images, classes), a score for each class")
+    truth = targets.reshape(-1) if targets.numel() == len(scores) else targets  # (N, 1) will do
     predicted = scores.argmax(dim=1)[:n].tolist()
     name = get_fashion_mnist_labels if scores.shape[1] == 10 else lambda labels: [str(label) for label in labels]  # noqa: PLR2004
-    titles = [f"{true}\n{guess}" for true, guess in zip(name(targets[:n].tolist()), name(predicted), strict=True)]
+    titles = [f"{true}\n{guess}" for true, guess in zip(name(truth[:n].tolist()), name(predicted), strict=True)]
     show_images(_as_images(inputs[:n]), 1, len(titles), titles=titles)
 
 

@@ -19,7 +19,7 @@ def synthetic_data(
     """Points `y = Xw + b` with a little noise, drawn from torch's global generator.
 
     Args:
-        w: the true weights, `(D,)`.
+        w: the true weights, `(D,)`; a list will do.
         b: the true bias.
         num_examples: N, 1 or more.
 
@@ -31,7 +31,7 @@ def synthetic_data(
     """
     check_count("num_examples", num_examples)
     features = torch.normal(0, 1, (num_examples, len(w)))
-    labels = torch.matmul(features, w.to(features.dtype)) + b
+    labels = torch.matmul(features, torch.as_tensor(w, dtype=features.dtype)) + b
     labels += torch.normal(0, 0.01, labels.shape)
     return features, labels.reshape((-1, 1))
 
@@ -85,8 +85,10 @@ def sgd(params: Iterable[Tensor], lr: Number, batch_size: int) -> None:
         batch_size: items in the batch, 1 or more: the gradients are divided by it.
 
     Raises:
-        ConfigError: `batch_size` is below 1, or a parameter has no gradient.
+        ConfigError: `batch_size` is below 1, a parameter has no gradient, or params is a single one.
     """
+    if isinstance(params, Tensor):
+        raise ConfigError(f"params is one tensor, of shape {tuple(params.shape)}: expected a list of them. Mend: [w]")
     params = list(params)
     if batch_size < 1:
         raise ConfigError(f"batch_size {batch_size!r}: expected 1 or more")

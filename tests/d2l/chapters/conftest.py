@@ -18,6 +18,7 @@ TRAIN, TEST = 160, 40  # images
 @pytest.fixture(autouse=True)
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder above a chapter's, in which `data` and `img` are; seeds, figures and the hub are as at a start."""
+    plt.close("all")  # what other tests have left open
     chapter = tmp_path / "chapter"
     for folder in (chapter, tmp_path / "data"):
         folder.mkdir()

@@ -75,6 +75,22 @@ def test_an_estimate_counts_every_sample_and_the_evaluation(monkeypatch: pytest.
     assert seconds == pytest.approx(1438 * 0.01 + 359 * 0.004)
 
 
+def test_a_batch_that_takes_long_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second a sample: eight of them tell enough, a batch of 64 would be waited for."""
+    counts: list[int] = []
+
+    def time(do: object, count: int, device: torch.device) -> float:  # noqa: ARG001 - as the real one
+        counts.append(count)
+        return count * 0.5
+
+    monkeypatch.setattr(estimate, "_time", time)
+    model, data, loss_fn, _ = make_parts(DROPOUT)
+    seconds = estimate_epoch(model, data, loss_fn, partial(make_optimizer, DROPOUT), CPU, OFF)
+
+    assert seconds == pytest.approx((1438 + 359 / 3) * 0.5)
+    assert counts == [8]
+
+
 def test_a_quick_epoch_is_not_worth_a_line() -> None:
     """A perceptron's takes a fraction of a second."""
     said: list[str] = []

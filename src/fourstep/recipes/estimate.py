@@ -19,6 +19,7 @@ from fourstep.step import train_step
 
 WORTH_SAYING = 10.0  # seconds of an epoch
 FEW = 8  # samples of the step that tells whether measuring is worth it
+SLOW = 5.0  # seconds of a batch above which the few samples must do
 CALLS, LONG = (2, 4), 1.0  # at least and at most so many calls are measured, more than two within so many seconds
 
 
@@ -65,16 +66,21 @@ def estimate_epoch(
         rough = _time(step, few, device) / few
         if rough * train.num_items < WORTH_SAYING:
             return None
-        count = len(inputs)
-        held_out = data.val if data.val is not None else data.test
-        evaluated = held_out.num_items if isinstance(held_out, Batches) else 0
-        steps, passes = _time(step, count, device), _time(forward, count, device)
-        seconds = (steps * train.num_items + passes * evaluated) / count
-    except (RuntimeError, ValueError):  # too large, or a mistake: the run itself says so better
+        per_step = rough
+        per_pass = rough / 3  # a step is some three times a forward pass
+        if rough * len(inputs) <= SLOW:
+            per_step, per_pass = (_time(do, len(inputs), device) / len(inputs) for do in (step, forward))
+        seconds = per_step * train.num_items + per_pass * _num_evaluated(data)
+    except (MemoryError, RuntimeError, ValueError):  # too large, or a mistake: the run itself says so better
         return None
     finally:
         set_generator_states(before)
     return seconds if seconds >= WORTH_SAYING else None
+
+
+def _num_evaluated(data: Data) -> int:
+    held_out = data.val if data.val is not None else data.test
+    return held_out.num_items if isinstance(held_out, Batches) else 0
 
 
 def _time(do: Callable[[int], None], count: int, device: torch.device) -> float:

@@ -32,6 +32,18 @@ def test_batchnorm_from_scratch_is_torch_s(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(ours.state_dict(), {name: theirs.state_dict()[name] for name in ours.state_dict()})
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_batchnorm_from_scratch_takes_other_types(kind: torch.dtype) -> None:
+    """As torch's layer: the type stays, and the statistics are float32's."""
+    inputs = torch.randn(16, 3, 4, 4).to(kind)
+    ours, theirs = models.BatchNorm(3), nn.BatchNorm2d(3)
+    outputs, expected = ours(inputs), theirs(inputs)
+    assert outputs.dtype == kind
+    assert ours.running_mean.dtype == torch.float32
+    torch.testing.assert_close(outputs.float(), expected.float(), rtol=0.02, atol=0.02)
+    torch.testing.assert_close(ours.running_var, theirs.running_var, rtol=0.01, atol=1e-3)
+
+
 def test_batchnorm_from_scratch_needs_two_values_to_train() -> None:
     """As torch's does; an answer alone is fine."""
     norm = models.BatchNorm(5)

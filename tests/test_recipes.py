@@ -140,7 +140,9 @@ def test_settings_are_read_by_their_types() -> None:
     assert from_settings(asdict(recipe)) == recipe
     assert with_settings(recipe, {"hidden": "8, 8", "dropout": "0.1, 0.2"}).dropout == (0.1, 0.2)
     assert with_settings(recipe_for("dropout"), {"dropout": ""}).dropout == ()
-    assert with_settings(recipe, {"dropout": [0, 0.5], "scratch": "true", "ratio": "2"}).dropout == (0.0, 0.5)
+    assert with_settings(recipe, {"dropout": [0, 0.5]}).dropout == (0.0, 0.5)
+    assert with_settings(recipe_for("batchnorm-lenet"), {"scratch": "true"}).scratch
+    assert with_settings(recipe_for("vgg"), {"ratio": "2"}).ratio == 2
 
 
 def test_a_file_of_settings_makes_a_recipe(tmp_path: Path) -> None:
@@ -246,3 +248,39 @@ def test_images_that_do_not_fit_into_the_memory_are_refused() -> None:
     """One line in place of torch's."""
     with pytest.raises(fs.ConfigError, match="resize 1,000,000: images of this size do not fit into the memory"):
         make_parts(from_settings({"model": "softmax", "resize": 1_000_000}))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("linear", {"resize": "64"}, r"resize=64: the data is synthetic, which has no images"),
+        ("linear", {"standardize": "true"}, r"standardize=True: the data is synthetic"),
+        ("resnet", {"ratio": "2"}, r"ratio=2: resnet does not use it, but vgg"),
+        ("lenet", {"scratch": "true"}, r"scratch=True: lenet does not use it, but batchnorm-lenet"),
+        ("softmax", {"hidden": "64,32"}, r"hidden=\(64, 32\): softmax does not use it, but mlp and dropout"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(name: str, settings: dict[str, str], said: str) -> None:
+    """Else a reader believes that it was used, and the run's record says so; its own default may be given."""
+    with pytest.raises(fs.ConfigError, match=said):
+        with_settings(recipe_for(name), settings)
+    recipe = recipe_for(name)
+    assert with_settings(recipe, asdict(recipe)) == recipe
+
+
+@pytest.mark.parametrize("name", ["resnet", "googlenet"])
+def test_images_of_a_few_pixels_are_refused(name: str) -> None:
+    """The networks would take them, and could learn nothing."""
+    recipe = recipe_for(name)
+    with pytest.raises(fs.ConfigError, match=rf"resize 7: {name} takes images of 8 pixels or more"):
+        make_model(replace(recipe, resize=7), 10)
+    make_model(replace(recipe, resize=8), 10)
+
+
+def test_a_layer_s_own_normalisation_trains_in_mixed_precision() -> None:
+    """`scratch` and `precision` together, as torch's layers do."""
+    recipe = replace(recipe_for("batchnorm-lenet"), epochs=1, precision="bf16")
+    losses = [
+        train(replace(recipe, scratch=scratch), show="none").history.rows[-1]["train/loss"] for scratch in (False, True)
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)

@@ -48,11 +48,13 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(num_features))
 
     def forward(self, inputs: Float[Tensor, "B D ..."]) -> Float[Tensor, "B D ..."]:
-        """The normalised inputs.
+        """The normalised inputs, of their type; computed in that of the weights.
 
         Raises:
             ValueError: training on a single value per feature, which has no variance.
         """
+        kind = inputs.dtype  # which may be bfloat16, in mixed precision: the statistics are not
+        inputs = inputs.to(self.weight.dtype)
         if self.training:
             over = [axis for axis in range(inputs.dim()) if axis != 1]
             mean, variance = inputs.mean(dim=over), inputs.var(dim=over, correction=0)
@@ -61,7 +63,7 @@ class BatchNorm(nn.Module):
             mean, variance = self.running_mean, self.running_var
         along = (1, -1, *[1] * (inputs.dim() - 2))
         normal = (inputs - mean.view(along)) * torch.rsqrt(variance.view(along) + EPSILON)
-        return normal * self.weight.view(along) + self.bias.view(along)
+        return (normal * self.weight.view(along) + self.bias.view(along)).to(kind)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:

@@ -27,6 +27,8 @@ _NETWORKS: dict[str, Callable[[Recipe, int], nn.Module]] = {
     "densenet": lambda recipe, classes: models.DenseNet(classes, image_size=recipe.resize),
 }
 
+_SMALLEST = {"googlenet": 8, "resnet": 8}  # pixels, of networks that would take a single one without a word
+
 
 def make_model(recipe: Recipe, num_classes: int) -> nn.Module:
     """The recipe's model, its weights drawn from torch's global generator.
@@ -37,12 +39,17 @@ def make_model(recipe: Recipe, num_classes: int) -> nn.Module:
     """
     if recipe.model not in _NETWORKS:
         raise UnknownNameError.of("recipe", recipe.model, _NETWORKS)
+    if recipe.resize < _SMALLEST.get(recipe.model, 1):
+        raise ConfigError(
+            f"resize {recipe.resize}: {recipe.model} takes images of {_SMALLEST[recipe.model]} pixels or more, as "
+            "it halves their sides five times"
+        )
     try:
         return _NETWORKS[recipe.model](recipe, num_classes)
     except ValueError as error:  # the model says which of its settings is out of range
         raise ConfigError(str(error).replace("image_size", "resize")) from error  # the setting's name here
     except (RuntimeError, TypeError, MemoryError) as error:  # torch's, by how far it is too large
+        widths = f" and hidden={recipe.hidden}" if recipe.model in ("mlp", "dropout") else ""
         raise ConfigError(
-            f"a {recipe.model} with resize={recipe.resize} and hidden={recipe.hidden} does not fit into the memory: "
-            "choose smaller ones"
+            f"{recipe.model} with resize={recipe.resize}{widths} does not fit into the memory: choose less"
         ) from error

@@ -165,13 +165,40 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 
     Raises:
         UnknownNameError: there is no such setting.
-        ConfigError: the value is not of the setting's type.
+        ConfigError: the value is not of the setting's type, or the recipe does not use the setting.
     """
     kinds = {field.name: field.type for field in fields(Recipe)}
     for name in settings:
         if name not in kinds:
             raise UnknownNameError.of("setting", name, kinds)
-    return replace(recipe, **{name: _read(name, value, kinds[name]) for name, value in settings.items()})
+    changed = replace(recipe, **{name: _read(name, value, kinds[name]) for name, value in settings.items()})
+    _check_used(changed)
+    return changed
+
+
+_ONLY_FOR = {
+    "hidden": ("mlp", "dropout"),
+    "dropout": ("mlp", "dropout"),
+    "ratio": ("vgg",),
+    "scratch": ("batchnorm-lenet",),
+}
+_OF_IMAGES = ("resize", "standardize")
+
+
+def _check_used(recipe: Recipe) -> None:
+    """Refuse a setting that the recipe would not use.
+
+    Raises:
+        ConfigError: there is one, and it is not what it is where it is left out.
+    """
+    for field in fields(Recipe):
+        value, models = getattr(recipe, field.name), _ONLY_FOR.get(field.name)
+        if value == field.default:
+            continue
+        if models is not None and recipe.model not in models:
+            raise ConfigError(f"{field.name}={value}: {recipe.model} does not use it, but {' and '.join(models)}")
+        if field.name in _OF_IMAGES and recipe.data == SYNTHETIC:
+            raise ConfigError(f"{field.name}={value}: the data is {SYNTHETIC}, which has no images")
 
 
 _EXPECTED = {

@@ -24,7 +24,7 @@ def test_12_1_a_program_by_its_text_and_a_compiled_net(printed):
 
     net, x = nn.Sequential(nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 2)), torch.randn(size=(1, 32))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch's, of its own script
+        warnings.filterwarnings("ignore", "`torch.jit.script`")  # a DeprecationWarning, from 2.15 a FutureWarning
         script = torch.jit.script(net)
     assert torch.equal(net(x), script(x))
     for kind in (timed, d2l.Benchmark):

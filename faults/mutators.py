@@ -6,8 +6,12 @@ import math
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from random import Random
 from typing import Any
+
+MOST_BYTES = 2**21  # of an input; what grows by a factor stops there
+MOST_PLACES = 20_000  # of a tree that is still changed
 
 NUMBERS: tuple[Any, ...] = (
     *(0, 1, -1, 2, 7, 255, 256, 2**16, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**12, -(10**30)),
@@ -82,7 +86,8 @@ def mutate_bytes(draw: Random, content: bytes, words: Sequence[bytes] = (b"\0", 
                 content = after + part + before
             case _:
                 content = before + draw.choice(words) + draw.choice((part, b"")) + after
-    return content[: 2**21]
+        content = content[:MOST_BYTES]
+    return content
 
 
 def mutate_json(draw: Random, content: bytes) -> bytes:
@@ -94,7 +99,10 @@ def mutate_json(draw: Random, content: bytes) -> bytes:
     except (ValueError, RecursionError):  # it was changed before
         return mutate_bytes(draw, content)
     for _ in range(draw.choice((1, 1, 1, 2, 4))):
-        _change(draw, *draw.choice(list(_places(tree))))
+        places = list(islice(_places(tree), MOST_PLACES))
+        if len(places) == MOST_PLACES:
+            break
+        _change(draw, *draw.choice(places))
     text = json.dumps(tree[0], ensure_ascii=draw.random() < 0.8, separators=draw.choice(((",", ":"), (", ", ": "))))  # noqa: PLR2004 - a share
     for mark, raw in RAW.items():
         text = text.replace(f'"{mark}"', raw)
@@ -119,7 +127,7 @@ def _change(draw: Random, holder: Any, name: Any) -> None:
         case 2:
             holder[name] = draw.choice(TEXTS)
         case 3:
-            holder[name] = draw.choice((None, [], {}, [value], {"a": value}, [[]], {"": None}, [value] * 300))
+            holder[name] = draw.choice((None, [], {}, [value], {"a": value}, [[]], {"": None}, [value] * 30))
         case 4:
             holder[name] = draw.choice(list(RAW))
         case 5:

@@ -193,7 +193,8 @@ def by_d2l(work: Work) -> Result:
         inputs, targets, test_inputs, test_targets = load(work)
         train_iter = d2l.load_array((to_float(inputs), targets), work.batch_size)
         test_iter = d2l.load_array((to_float(test_inputs), test_targets), work.batch_size, is_train=False)
-    importlib.import_module("matplotlib.pyplot")
+    for name in ("matplotlib.pyplot", "fourstep.d2l.unseen"):  # imports are left out
+        importlib.import_module(name)
     train: Callable[[], d2l.TrainResult]
     if work.name in ("softmax", "mlp"):
         loss, trainer = nn.CrossEntropyLoss(reduction="none"), make_optimizer(work, net)

@@ -53,9 +53,21 @@ def test_everything_public_is_documented() -> None:
     assert [name for name in public if not (getattr(fs, name).__doc__ or "").strip()] == []
 
 
+def test_the_book_is_imported_when_it_is_asked_for() -> None:
+    """By attribute as by `from fourstep import d2l`; and a name that is not there is an error as in any module."""
+    program = (
+        "import sys, fourstep as fs; before = 'fourstep.d2l' in sys.modules; fs.d2l.accuracy;"
+        "from fourstep import d2l; assert not before and d2l is fs.d2l; fs.nothing"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.stderr.splitlines()[-1] == "AttributeError: module 'fourstep' has no attribute 'nothing'"
+
+
 def test_import_is_light() -> None:
     """`import fourstep` takes at most 0.1 s on top of torch, and no drawing, table or screen library with it."""
     heavy = [
+        "fourstep.d2l",
         "matplotlib",
         "rich",
         "pandas",
@@ -69,8 +81,8 @@ def test_import_is_light() -> None:
     ]
     program = (
         "import time, sys, torch; before = set(sys.modules); start = time.perf_counter(); import fourstep;"
-        "seconds = time.perf_counter() - start; new = {name.split('.')[0] for name in set(sys.modules) - before};"
-        f"print(seconds, sorted(new & set({heavy!r})))"
+        "seconds = time.perf_counter() - start; new = set(sys.modules) - before;"
+        f"print(seconds, sorted((new | {{name.split('.')[0] for name in new}}) & set({heavy!r})))"
     )
     results = [
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(3)

@@ -63,12 +63,17 @@ def resize_splits(
         DataError: all pixels are alike.
     """
     check_count("size", size)
-    takes = sum(images.shape[0] * images.shape[1] for images, _ in splits.values()) * size * size
-    is_large = takes > max(MOST_BYTES, sum(images.nbytes for images, _ in splits.values()))
+    num_channels = sum(images.shape[0] * images.shape[1] for images, _ in splits.values())
+    is_large = takes_too_much(num_channels, size, sum(images.nbytes for images, _ in splits.values()))
     if not is_large:
         splits = {name: (resize_images(images, size), targets) for name, (images, targets) in splits.items()}
     prepare: Prepare = learn_standardize(splits["train"][0]) if standardize else scale_bytes
     return dict(splits), Resize(size=size, prepare=prepare) if is_large else prepare
+
+
+def takes_too_much(num_images: int, size: int, num_bytes: int) -> bool:
+    """Would images of one channel, in that size, take more than 1 GiB and more than the `num_bytes` that they take now?"""
+    return num_images * size * size > max(MOST_BYTES, num_bytes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -106,14 +106,14 @@ def _locations(files: FileSet) -> tuple[Location, Location]:
 
 
 def _are_there(files: FileSet, folder: Path) -> bool:
-    return all(_find(folder, name).exists() for name in files.sha256)
+    return all(find_file(folder, name).exists() for name in files.sha256)
 
 
-def _find(folder: Path, name: str) -> Path:
+def find_file(folder: Path, name: str) -> Path:
     """The file, or where it is not there its unpacked twin, which other programs leave behind."""
     unpacked = folder / name.removesuffix(".gz")
     return unpacked if unpacked.exists() and not (folder / name).exists() else folder / name
 
 
 def _read_all(files: FileSet, folder: Path) -> dict[str, Tensor]:
-    return {name: read_idx(_find(folder, name), sha256=sha256) for name, sha256 in files.sha256.items()}
+    return {name: read_idx(find_file(folder, name), sha256=sha256) for name, sha256 in files.sha256.items()}

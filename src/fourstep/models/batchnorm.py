@@ -16,7 +16,7 @@ from fourstep.models.starting import check_size, start_uniform
 
 SMALLEST = 16  # below, nothing is left after the second pooling
 EPSILON = 1e-5  # added to a variance, so that its root divides
-MOMENTUM = 0.1  # a batch's weight in the running statistics
+BATCH_SHARE = 0.1  # a batch's weight in the running statistics
 
 
 class BatchNorm(nn.Module):
@@ -72,8 +72,8 @@ class BatchNorm(nn.Module):
             raise ValueError(
                 f"{count} value per feature: batch normalisation needs 2 or more to train. Use larger batches"
             )
-        self.running_mean.lerp_(mean, MOMENTUM)
-        self.running_var.lerp_(variance * (count / (count - 1)), MOMENTUM)
+        self.running_mean.lerp_(mean, BATCH_SHARE)
+        self.running_var.lerp_(variance * (count / (count - 1)), BATCH_SHARE)
 
 
 class BatchNormLeNet(nn.Module):

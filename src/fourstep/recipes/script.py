@@ -1,0 +1,173 @@
+"""A recipe as one plain PyTorch script, which needs no fourstep: the same data, model and steps, to the same bits.
+
+`script.jinja` is the script; this module decides what of it a recipe needs.
+"""
+
+import json
+import math
+import shlex
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fourstep.data.catalog import DATASETS, FASHION_MNIST
+from fourstep.data.images import takes_too_much
+from fourstep.data.split import hold_out
+from fourstep.errors import ConfigError, DeviceError, check_count, one_line
+from fourstep.models.linear import start_small
+from fourstep.models.nin import start_alive
+from fourstep.models.starting import start_uniform
+from fourstep.recipes.build import LARGEST, make_optimizer
+from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS, make_model
+from fourstep.recipes.settings import SYNTHETIC, Recipe, recipe_for
+from fourstep.recipes.written import names_in, write_blocks, write_body, write_layers
+from fourstep.scale.precision import mixed_precision
+from fourstep.seed import derive_seed
+
+_TEMPLATE = Path(__file__).with_name("script.jinja")
+_NUM_IMAGES = {"digits": 1_797, "fashion-mnist": 70_000}
+_NUM_TRAINING = {"digits": (1_797, 10), "fashion-mnist": (60_000, 10), SYNTHETIC: (1_000, 1)}  # samples and classes
+_STARTS = {"linear": start_small, "softmax": start_small, "mlp": start_small, "dropout": start_small, "nin": start_alive}
+_FLAGS = ("data", "epochs", "batch_size", "lr", "resize", "device", "seed")  # of the command; others go by --set
+_DTYPES = {"off": "", "bf16": "torch.bfloat16", "fp16": "torch.float16"}
+
+
+def write_script(recipe: Recipe) -> str:
+    """The script that trains a recipe.
+
+    Args:
+        recipe: every setting of it shapes the script.
+
+    Returns:
+        Python that imports torch, numpy and the standard library alone.
+
+    Raises:
+        ConfigError, UnknownNameError, DataError, DeviceError: a setting that cannot be used.
+    """
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - slow to import
+
+    with torch.device("meta"):  # the layers alone, whatever they would weigh
+        model = make_model(recipe, len(DATASETS[recipe.data].classes) if recipe.data in DATASETS else 0)
+        shape = (1, len(TRUE_WEIGHTS)) if recipe.data == SYNTHETIC else (1, 1, recipe.resize, recipe.resize)
+        layers = write_layers(model, torch.zeros(shape))
+    check_recipe(recipe, model)
+    environment = Environment(  # noqa: S701 - it writes Python, not HTML
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+    )
+    environment.filters["text"] = json.dumps
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(recipe=recipe, layers=layers, **_model_names(recipe, model), **_data_names(recipe))
+
+
+def _model_names(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
+    """What the template is told of the model and its training."""
+    kinds, is_auto = {type(module) for module in model.modules()}, recipe.device == "auto"
+    blocks = write_blocks(model)
+    arguments = {
+        "lr": "LR",
+        "momentum": "MOMENTUM" if recipe.momentum else "",
+        "weight_decay": "WEIGHT_DECAY" if recipe.weight_decay or recipe.optimizer == "adamw" else "",
+    }
+    given = "".join(f", {name}={value}" for name, value in arguments.items() if value)
+    optimizer = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[recipe.optimizer]
+    return {
+        "command": as_command(recipe, "eject").replace("\\", "\\\\").replace('"', '\\"'),
+        "blocks": blocks,
+        "needs_functional": "functional" in names_in(blocks),
+        "start": write_body(_STARTS.get(recipe.model, start_uniform)),
+        "optimizer": f"{optimizer}(model.parameters(){given})",
+        "has_decay": bool(arguments["weight_decay"]),
+        "has_dropout": nn.Dropout in kinds,
+        "is_channels_last": nn.Conv2d in kinds and (is_auto or torch.device(recipe.device).type == "cpu"),
+        "to_device": "" if recipe.device == "cpu" else ".to(DEVICE)",
+        "dtype": _DTYPES[recipe.precision],
+        "is_scaled": recipe.precision == "fp16",
+    }
+
+
+def _data_names(recipe: Recipe) -> dict[str, Any]:
+    """What the template is told of the data."""
+    has_images = recipe.data != SYNTHETIC
+    held_out = ["val"] * bool(recipe.val) + ["test"] * (recipe.data == "digits")
+    samples = "images" if has_images else "features"
+    info = DATASETS.get(recipe.data)
+    size = info.image_size if info else recipe.resize
+    count = _NUM_IMAGES.get(recipe.data, 0)
+    is_resized, is_large = recipe.resize != size, takes_too_much(count, recipe.resize, count * size**2)
+    return {
+        "has_images": has_images,
+        "reads_idx": recipe.data == "fashion-mnist",
+        "samples": samples,
+        "source": f"{info.title} ({info.source}, {info.licence})" if info else "a plane, which the model has to find",
+        "mirror": FASHION_MNIST.mirrors[1],
+        "true_weights": list(TRUE_WEIGHTS),
+        "true_bias": TRUE_BIAS,
+        "held_out": held_out,
+        "all": "" if held_out else "train_",
+        "mask": " | ".join(f"is_{name}" for name in held_out),
+        "splits": ["train", *(["val"] if recipe.val else []), "test"],
+        "judged": "val" if recipe.val else "test",
+        "is_resized": is_resized,
+        "is_large": is_large,
+        "needs_resize": is_resized and (is_large or recipe.data == "fashion-mnist"),
+    }
+
+
+def check_recipe(recipe: Recipe, model: nn.Module) -> None:
+    """Refuse, before anything is written, what training would refuse.
+
+    Args:
+        recipe: what to check.
+        model: its model, on any device.
+
+    Raises:
+        ConfigError, UnknownNameError, DataError, DeviceError: a setting that cannot be used.
+    """
+    for name, value in asdict(recipe).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{name}={value}: expected a finite number")
+    make_optimizer(recipe, model)
+    mixed_precision(recipe.precision)
+    derive_seed(recipe.seed, "order")
+    for name in ("epochs", "batch_size", "accumulate"):
+        check_count(name, getattr(recipe, name))
+    for name in ("log_every", "max_grad_norm"):
+        if getattr(recipe, name) < 0:
+            raise ConfigError(f"{name}={getattr(recipe, name)}: expected 0 for none, or more")
+    if recipe.resize > LARGEST:
+        raise ConfigError(f"resize={recipe.resize}: expected at most {LARGEST:,}, so that the images fit into the memory")
+    if recipe.data_folder and recipe.data != "fashion-mnist":
+        raise ConfigError(f"data_folder={recipe.data_folder}: {recipe.data} is not read from there. Leave it out")
+    if recipe.val:
+        count, classes = _NUM_TRAINING[recipe.data]
+        labels = torch.arange(count) % classes  # as many of each class, more or less
+        shares = {"val": recipe.val, **({"test": 0.2} if recipe.data == "digits" else {})}
+        hold_out(labels, labels, shares, seed=recipe.seed, stratify=classes > 1)
+    if recipe.device != "auto":
+        try:
+            torch.device(recipe.device)
+        except RuntimeError as error:
+            raise DeviceError(f"{recipe.device!r} is no device: expected auto, cpu, cuda, cuda:1, mps or xpu") from error
+
+
+def as_command(recipe: Recipe, verb: str) -> str:
+    """The command that trains a recipe, or does something else with it: its name, and every setting that is not its own.
+
+    >>> as_command(with_settings(recipe_for("mlp"), {"epochs": 5, "hidden": (64, 32)}), "train")
+    'fourstep train mlp --epochs 5 --set hidden=64,32'
+    """
+    first, own = recipe_for(recipe.model), recipe_for(recipe.model, recipe.data)
+    parts = ["fourstep", verb, recipe.model]
+    for field in fields(Recipe):
+        value = getattr(recipe, field.name)
+        if value == getattr(first if field.name == "data" else own, field.name):
+            continue
+        said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        given = ["--set", f"{field.name}={said}"]
+        if field.name in _FLAGS:
+            given = [f"--{field.name.replace('_', '-')}", said]
+        parts += given
+    return one_line(shlex.join(parts))

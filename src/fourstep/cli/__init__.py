@@ -15,6 +15,7 @@ import tyro
 from tyro.conf import subcommand
 
 from fourstep.cli.data import DataCommand
+from fourstep.cli.eject import Eject
 from fourstep.cli.keep import Resume, Verify
 from fourstep.cli.train import Train
 from fourstep.cli.tryout import VerifyResume
@@ -39,6 +40,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Plot, subcommand("plot")]
+    | Annotated[Eject, subcommand("eject")]
     | Annotated[DataCommand, subcommand("data")]
     | Annotated[WeightsCommand, subcommand("weights")]
 )

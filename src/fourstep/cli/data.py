@@ -9,8 +9,9 @@ from tyro.conf import Positional, arg, subcommand
 
 from fourstep.data.batches import Batches
 from fourstep.data.catalog import DATASETS, fetch_dataset, load_dataset, locate_dataset
+from fourstep.data.copies import copy_dataset
 from fourstep.data.dataset import Data
-from fourstep.errors import ConfigError, check_count
+from fourstep.errors import ConfigError, check_count, one_line
 
 NAME_HELP = arg(metavar="NAME", help=", ".join(DATASETS))
 
@@ -37,12 +38,21 @@ class GetData:
     """Download a data set, or verify the one that is there.
 
     fourstep data get fashion-mnist
+
+    fourstep data get digits --to .
     """
 
     name: Positional[Annotated[str, NAME_HELP]]
+    to: Annotated[
+        str | None,
+        arg(metavar="FOLDER", help="copy it there, for other programs", help_behavior_hint="(default: no copy)"),
+    ] = None
 
     def execute(self) -> None:
         """Print where it is."""
+        if self.to is not None:
+            print("\n".join(one_line(str(path)) for path in copy_dataset(self.name, self.to)))
+            return
         print(f"{self.name} is in {fetch_dataset(self.name)}, and its content is right")
 
 

@@ -2,26 +2,20 @@
 
 import shutil
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import arg
 
+from fourstep.cli.flags import RecipeFlags
 from fourstep.errors import ConfigError, one_line
-from fourstep.recipes import Recipe, from_settings, load_recipe, recipe_for, recipe_names, train, with_settings
+from fourstep.recipes import Recipe, train
 from fourstep.run import Run
 from fourstep.runs.folder import CHECKPOINTS, CURVES, next_free
 
 PROGRAM = "fourstep" if shutil.which("fourstep") else sys.argv[0]  # .venv/bin/fourstep, as the Makefile calls it
-RECIPES = ", ".join(recipe_names())
-
-
-def option(metavar: str, text: str) -> Any:
-    """A flag's help that does not show `None` for what the recipe decides."""
-    return arg(metavar=metavar, help=text, help_behavior_hint="(default: the recipe's)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,42 +33,21 @@ class Train:
     fourstep train recipe.toml --seed 1
     """
 
-    recipe: Positional[Annotated[str, arg(metavar="RECIPE", help=f"{RECIPES}, or a TOML file of settings")]]
-    data: Annotated[str | None, option("NAME", "the data set; `fourstep data list` shows them")] = None
-    epochs: Annotated[str | None, option("N", "passes over the training data")] = None
-    batch_size: Annotated[str | None, option("N", "samples per batch")] = None
-    lr: Annotated[str | None, option("X", "learning rate")] = None
-    resize: Annotated[str | None, option("N", "height and width that the images are given, in pixels")] = None
-    device: Annotated[str | None, option("NAME", "auto, cpu, cuda, cuda:1, mps, xpu")] = None
-    seed: Annotated[str | None, option("N", "fixes weights, split and order")] = None
+    flags: Annotated[RecipeFlags, arg(name="")]
     run: Annotated[
         str | None,
         arg(metavar="FOLDER", help="where to keep the run", help_behavior_hint="(default: the next free runs/RECIPE)"),
     ] = None
-    set: Annotated[
-        UseAppendAction[tuple[str, ...]],
-        arg(metavar="NAME=VALUE", help="any other setting of the recipe, such as optimizer=adam; may be repeated"),
-    ] = ()
 
     def execute(self) -> None:
         """Train, then say how it went and where everything is."""
-        recipe = self.resolved()
+        recipe = self.flags.resolved()
         if self.run == "":
             raise ConfigError("--run is empty: expected a folder's name, such as runs/mine")
         folder = next_free(Path("runs") / recipe.model) if self.run is None else Path(self.run)
         epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
         print(f"{recipe.model} on {recipe.data}: {epochs}, batch size {recipe.batch_size}, lr {recipe.lr:g}")
         print(closing_lines(train_in(recipe, folder), recipe, folder))
-
-    def resolved(self) -> Recipe:
-        """The recipe with the flags' settings; a flag wins over `--set`, and `--set` over a file."""
-        flags = {
-            name: getattr(self, name) for name in ("data", "epochs", "batch_size", "lr", "resize", "device", "seed")
-        }
-        changes = {**_pairs(self.set), **{name: value for name, value in flags.items() if value is not None}}
-        if Path(self.recipe).suffix == ".toml":
-            return from_settings({**load_recipe(self.recipe), **changes})
-        return with_settings(recipe_for(self.recipe, changes.get("data")), changes)
 
 
 def train_in(recipe: Recipe, folder: Path) -> Run:
@@ -85,17 +58,6 @@ def train_in(recipe: Recipe, folder: Path) -> Run:
         if (folder / CHECKPOINTS).exists():
             print(f"to continue: {PROGRAM} resume {folder}", file=sys.stderr)
         raise
-
-
-def _pairs(settings: Iterable[str]) -> dict[str, str]:
-    """`name=value` texts as a dictionary."""
-    pairs = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {setting}: expected NAME=VALUE, such as --set optimizer=adam")
-        pairs[name.strip()] = value.strip()
-    return pairs
 
 
 def closing_lines(run: Run, recipe: Recipe, folder: Path) -> str:

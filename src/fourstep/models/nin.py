@@ -99,7 +99,7 @@ def make_nin_block(
 
 
 def start_alive(model: NiN) -> None:
-    """Start with every class alive: He's weights, then 0, 1 and the identity in the last block; see `NiN`."""
+    """Start with every class alive: He's weights and biases of 0, and in the last block 0 and 1, then the identity."""
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     *before, classes, first, second = convolutions
     for convolution in convolutions:

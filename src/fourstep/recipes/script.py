@@ -3,7 +3,6 @@
 `script.jinja` is the script; this module decides what of it a recipe needs.
 """
 
-import json
 import math
 import shlex
 from dataclasses import asdict, fields
@@ -22,7 +21,7 @@ from fourstep.models.nin import start_alive
 from fourstep.models.starting import start_uniform
 from fourstep.recipes.build import LARGEST, make_optimizer
 from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS, make_model
-from fourstep.recipes.settings import SYNTHETIC, Recipe, recipe_for
+from fourstep.recipes.settings import FLAGS, SYNTHETIC, Recipe, recipe_for
 from fourstep.recipes.written import names_in, write_blocks, write_body, write_layers
 from fourstep.scale.precision import mixed_precision
 from fourstep.seed import derive_seed
@@ -31,7 +30,6 @@ _TEMPLATE = Path(__file__).with_name("script.jinja")
 _NUM_IMAGES = {"digits": 1_797, "fashion-mnist": 70_000}
 _NUM_TRAINING = {"digits": (1_797, 10), "fashion-mnist": (60_000, 10), SYNTHETIC: (1_000, 1)}  # samples and classes
 _STARTS = {"linear": start_small, "softmax": start_small, "mlp": start_small, "dropout": start_small, "nin": start_alive}
-_FLAGS = ("data", "epochs", "batch_size", "lr", "resize", "device", "seed")  # of the command; others go by --set
 _DTYPES = {"off": "", "bf16": "torch.bfloat16", "fp16": "torch.float16"}
 
 
@@ -57,9 +55,19 @@ def write_script(recipe: Recipe) -> str:
     environment = Environment(  # noqa: S701 - it writes Python, not HTML
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
-    environment.filters["text"] = json.dumps
+    environment.filters["text"] = _literal
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(recipe=recipe, layers=layers, **_model_names(recipe, model), **_data_names(recipe))
+
+
+def _literal(text: str) -> str:
+    """A text as Python writes it."""
+    signs = (sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in _escaped(text))
+    return f'"{"".join(signs)}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _model_names(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
@@ -74,7 +82,7 @@ def _model_names(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
     given = "".join(f", {name}={value}" for name, value in arguments.items() if value)
     optimizer = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[recipe.optimizer]
     return {
-        "command": as_command(recipe, "eject").replace("\\", "\\\\").replace('"', '\\"'),
+        "command": _escaped(as_command(recipe, "eject")),
         "blocks": blocks,
         "needs_functional": "functional" in names_in(blocks),
         "start": write_body(_STARTS.get(recipe.model, start_uniform)),
@@ -92,7 +100,7 @@ def _data_names(recipe: Recipe) -> dict[str, Any]:
     """What the template is told of the data."""
     has_images = recipe.data != SYNTHETIC
     held_out = ["val"] * bool(recipe.val) + ["test"] * (recipe.data == "digits")
-    samples = "images" if has_images else "features"
+    samples, things = ("images", "images") if has_images else ("features", "points")
     info = DATASETS.get(recipe.data)
     size = info.image_size if info else recipe.resize
     count = _NUM_IMAGES.get(recipe.data, 0)
@@ -101,6 +109,7 @@ def _data_names(recipe: Recipe) -> dict[str, Any]:
         "has_images": has_images,
         "reads_idx": recipe.data == "fashion-mnist",
         "samples": samples,
+        "things": things,
         "source": f"{info.title} ({info.source}, {info.licence})" if info else "a plane, which the model has to find",
         "mirror": FASHION_MNIST.mirrors[1],
         "true_weights": list(TRUE_WEIGHTS),
@@ -167,7 +176,7 @@ def as_command(recipe: Recipe, verb: str) -> str:
             continue
         said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         given = ["--set", f"{field.name}={said}"]
-        if field.name in _FLAGS:
+        if field.name in FLAGS:
             given = [f"--{field.name.replace('_', '-')}", said]
         parts += given
     return one_line(shlex.join(parts))

@@ -14,6 +14,7 @@ from fourstep.errors import ConfigError, DataFileError, UnknownNameError
 from fourstep.files import read_toml
 
 SYNTHETIC = "synthetic"
+FLAGS = ("data", "epochs", "batch_size", "lr", "resize", "device", "seed")  # that the command has; others go by --set
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,59 @@
+"""The recipe that a command line asks for: a name or a file, and flags."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from fourstep.errors import ConfigError
+from fourstep.recipes import FLAGS, Recipe, from_settings, load_recipe, recipe_for, recipe_names, with_settings
+
+RECIPES = ", ".join(recipe_names())
+
+
+def option(metavar: str, text: str) -> Any:
+    """A flag's help that does not show `None` for what the recipe decides."""
+    return arg(metavar=metavar, help=text, help_behavior_hint="(default: the recipe's)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeFlags:
+    """What `train` and `eject` are asked for."""
+
+    recipe: Positional[Annotated[str, arg(metavar="RECIPE", help=f"{RECIPES}, or a TOML file of settings")]]
+    data: Annotated[str | None, option("NAME", "the data set; `fourstep data list` shows them")] = None
+    epochs: Annotated[str | None, option("N", "passes over the training data")] = None
+    batch_size: Annotated[str | None, option("N", "samples per batch")] = None
+    lr: Annotated[str | None, option("X", "learning rate")] = None
+    resize: Annotated[str | None, option("N", "height and width that the images are given, in pixels")] = None
+    device: Annotated[str | None, option("NAME", "auto, cpu, cuda, cuda:1, mps, xpu")] = None
+    seed: Annotated[str | None, option("N", "fixes weights, split and order")] = None
+    set: Annotated[
+        UseAppendAction[tuple[str, ...]],
+        arg(metavar="NAME=VALUE", help="any other setting of the recipe, such as optimizer=adam; may be repeated"),
+    ] = ()
+
+    def resolved(self) -> Recipe:
+        """The recipe with the flags' settings; a flag wins over `--set`, and `--set` over a file."""
+        changes = self.changes()
+        if Path(self.recipe).suffix == ".toml":
+            return from_settings({**load_recipe(self.recipe), **changes})
+        return with_settings(recipe_for(self.recipe, changes.get("data")), changes)
+
+    def changes(self) -> dict[str, str]:
+        """What was asked for otherwise than the recipe has it: name -> value."""
+        flags = {name: getattr(self, name) for name in FLAGS}
+        return {**_pairs(self.set), **{name: value for name, value in flags.items() if value is not None}}
+
+
+def _pairs(settings: Iterable[str]) -> dict[str, str]:
+    """`name=value` texts as a dictionary."""
+    pairs = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting}: expected NAME=VALUE, such as --set optimizer=adam")
+        pairs[name.strip()] = value.strip()
+    return pairs

@@ -50,7 +50,9 @@ class Eject:
             return
         path = Path(self.output)
         if path.exists() or not path.name:
-            raise ConfigError(f"--output {self.output} is there already: expected a new file, as a script is for changing")
+            raise ConfigError(
+                f"--output {self.output} is there already: expected a new file, as a script is for changing"
+            )
         make_folder(path.parent)
         with atomic_write(path) as part:
             part.write_text(script, encoding="utf-8")

@@ -29,7 +29,13 @@ from fourstep.seed import derive_seed
 _TEMPLATE = Path(__file__).with_name("script.jinja")
 _NUM_IMAGES = {"digits": 1_797, "fashion-mnist": 70_000}
 _NUM_TRAINING = {"digits": (1_797, 10), "fashion-mnist": (60_000, 10), SYNTHETIC: (1_000, 1)}  # samples and classes
-_STARTS = {"linear": start_small, "softmax": start_small, "mlp": start_small, "dropout": start_small, "nin": start_alive}
+_STARTS = {
+    "linear": start_small,
+    "softmax": start_small,
+    "mlp": start_small,
+    "dropout": start_small,
+    "nin": start_alive,
+}
 _DTYPES = {"off": "", "bf16": "torch.bfloat16", "fp16": "torch.float16"}
 
 
@@ -147,7 +153,9 @@ def check_recipe(recipe: Recipe, model: nn.Module) -> None:
         if getattr(recipe, name) < 0:
             raise ConfigError(f"{name}={getattr(recipe, name)}: expected 0 for none, or more")
     if recipe.resize > LARGEST:
-        raise ConfigError(f"resize={recipe.resize}: expected at most {LARGEST:,}, so that the images fit into the memory")
+        raise ConfigError(
+            f"resize={recipe.resize}: expected at most {LARGEST:,}, so that the images fit into the memory"
+        )
     if recipe.data_folder and recipe.data != "fashion-mnist":
         raise ConfigError(f"data_folder={recipe.data_folder}: {recipe.data} is not read from there. Leave it out")
     if recipe.val:
@@ -159,7 +167,9 @@ def check_recipe(recipe: Recipe, model: nn.Module) -> None:
         try:
             torch.device(recipe.device)
         except RuntimeError as error:
-            raise DeviceError(f"{recipe.device!r} is no device: expected auto, cpu, cuda, cuda:1, mps or xpu") from error
+            raise DeviceError(
+                f"{recipe.device!r} is no device: expected auto, cpu, cuda, cuda:1, mps or xpu"
+            ) from error
 
 
 def as_command(recipe: Recipe, verb: str) -> str:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+import runpy
 import struct
 import subprocess
 import sys
@@ -26,7 +27,7 @@ import fourstep as fs
 from fourstep.cli import main
 from fourstep.data import catalog, images
 from fourstep.data.catalog import DATASETS, FASHION_MNIST
-from fourstep.recipes import Recipe, from_settings, recipe_for, recipe_names, train, with_settings, write_script
+from fourstep.recipes import from_settings, recipe_for, recipe_names, train, with_settings, write_script
 from fourstep.recipes.script import as_command
 from fourstep.show.labels import number
 
@@ -207,10 +208,10 @@ def test_what_was_held_out_for_the_test_is_measured_at_the_end(pairs: dict[str, 
 
 @pytest.fixture
 def few_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twelve images of each digit in the package's place: for large networks, which take their time."""
+    """Four images of each digit in the package's place: for large networks, which take their time."""
     whole = fs.data.digits(test=None).train
     assert isinstance(whole, fs.Batches)
-    chosen = torch.cat([(whole.targets == label).nonzero().flatten()[:12] for label in range(10)])
+    chosen = torch.cat([(whole.targets == label).nonzero().flatten()[:4] for label in range(10)])
     pixels = (whole.inputs[chosen, 0].int() * 16 // 255).to(torch.uint8)
     folder = tmp_path / "assets"
     folder.mkdir()
@@ -220,22 +221,23 @@ def few_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few_digits")
-def test_large_networks_end_with_the_same_bits(tmp_path: Path) -> None:
-    """After four steps each."""
+@pytest.mark.parametrize("names", [HEAVY[2:], pytest.param(HEAVY[:2], marks=pytest.mark.slow)], ids=",".join)
+def test_large_networks_end_with_the_same_bits(names: Sequence[str], tmp_path: Path) -> None:
+    """After two steps each."""
     folders, own = [], {}
-    for name in HEAVY:
-        recipe = replace(recipe_for(name), epochs=1, batch_size=32)
+    for name in names:
+        recipe = replace(recipe_for(name), epochs=1, batch_size=16)
         folder = tmp_path / name
         folder.mkdir()
         folders.append(folder)
         fs.data.copies.copy_dataset("digits", folder)
         (folder / "train.py").write_text(write_script(recipe), encoding="utf-8")
         run = train(recipe, show="none")
-        assert run.step == 4
+        assert run.step == 2
         own[name] = {key: tensor.clone() for key, tensor in run.model.state_dict().items()}
     run_scripts(folders)
 
-    for name, folder in zip(HEAVY, folders, strict=True):
+    for name, folder in zip(names, folders, strict=True):
         assert bits(torch.load(folder / f"{name}.pt", weights_only=True)) == bits(own[name]), name
 
 
@@ -295,10 +297,10 @@ def test_the_command_of_a_recipe_makes_it_again(name: str, data: str) -> None:
     recipe = replace(own, epochs=3, seed=9, lr=1e-5, weight_decay=0.25, batch_size=own.batch_size + 1, val=0.125)
     _, verb, model, *words = as_command(recipe, "train").split()
     pairs = zip(words[::2], words[1::2], strict=True)
-    given = dict(
-        value.split("=") if flag == "--set" else (flag.removeprefix("--").replace("-", "_"), value)
-        for flag, value in pairs
-    )
+    given = {}
+    for flag, value in pairs:
+        name_of, _, said = value.partition("=") if flag == "--set" else (flag[2:].replace("-", "_"), "", value)
+        given[name_of] = said
 
     assert (verb, from_settings({"model": model, **given})) == ("train", recipe)
 
@@ -318,3 +320,106 @@ def test_without_output_the_script_is_printed_and_the_digits_are_told_of(
     with np.load(tmp_path / "digits.npz") as arrays:
         assert (arrays["images"].shape, arrays["images"].dtype) == ((1797, 1, 8, 8), np.uint8)
         assert np.bincount(arrays["labels"]).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+def test_a_script_without_its_data_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each: the command for the digits, the address for the clothes, the folders that were looked through."""
+    (tmp_path / "digits.py").write_text(write_script(recipe_for("mlp")))
+    clothes = replace(recipe_for("mlp", "fashion-mnist"), data_folder=str(tmp_path / 'no \\ "such'))
+    (tmp_path / "clothes.py").write_text(write_script(clothes))
+    nowhere = write_script(recipe_for("mlp", "fashion-mnist")).replace("/usr/share", "/nowhere")
+    (tmp_path / "nowhere.py").write_text(nowhere)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+
+    with pytest.raises(SystemExit, match=r"digits.npz is not there: `fourstep data get digits --to \S+` writes it"):
+        runpy.run_path(str(tmp_path / "digits.py"))
+    with pytest.raises(SystemExit, match=r'ubyte.gz is in none of \S+/no \\ "such'):
+        runpy.run_path(str(tmp_path / "clothes.py"))
+    with pytest.raises(SystemExit, match=r"none of data, .*get it from https://\S+/train-images-idx3-ubyte.gz$"):
+        runpy.run_path(str(tmp_path / "nowhere.py"))
+
+
+def test_a_run_and_a_file_are_ejected_as_they_were_trained(tmp_path: Path) -> None:
+    """With the settings that they hold; a flag wins."""
+    with chdir(tmp_path):
+        fourstep("train", "softmax", "--epochs", "1", "--lr", "0.25", "--run", "run")
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # it says that it continues
+            assert main(["resume", "run", "--epochs", "2"]) == 0
+        Path("mine.toml").write_text('model = "mlp"\nhidden = [7]\n', encoding="utf-8")
+        of_run, of_longer = fourstep_script("run"), fourstep_script("run", "--epochs", "3")
+        of_file = fourstep_script("mine.toml", "--seed", "4")
+
+    longer = replace(recipe_for("softmax"), lr=0.25, epochs=2)
+    assert of_run == write_script(longer)
+    assert of_longer == write_script(replace(longer, epochs=3))
+    assert of_file == write_script(replace(recipe_for("mlp"), hidden=(7,), seed=4))
+
+
+def fourstep_script(*arguments: str) -> str:
+    """The script that the command prints."""
+    out = StringIO()
+    with redirect_stdout(out), redirect_stderr(StringIO()):
+        assert main(["eject", *arguments]) == 0
+    return out.getvalue()
+
+
+def test_nothing_of_one_s_own_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that is there stays, and so do the digits beside it."""
+    with chdir(tmp_path):
+        Path("digits.npz").write_text("mine")
+        assert main(["eject", "softmax", "--output", "new/../train.py"]) == 0
+        Path("train.py").write_text("mine")
+        assert main(["eject", "softmax", "--output", "train.py"]) == 2
+
+        assert Path("train.py").read_text() == Path("digits.npz").read_text() == "mine"
+    assert capsys.readouterr().err == (
+        "fourstep: --output train.py is there already: expected a new file, as a script is for changing\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("lennet", "unknown recipe 'lennet': did you mean 'lenet'"),
+        ("runs/nothing", r"runs/nothing is not there: expected the folder of a run"),
+        ("python", r"python was trained from Python, not from a recipe: its script is plain already"),
+        ("mlp --set data_folder=x", "data_folder=x: digits is not read from there. Leave it out"),
+        ("linear --set data_folder=x", "data_folder=x: synthetic is not read from there"),
+        ("linear --resize 9", "resize=9: the data is synthetic, which has no images"),
+        ("mlp --epochs 0", "epochs 0: expected a whole number of 1 or more"),
+        ("mlp --batch-size 0", "batch_size 0: expected a whole number of 1 or more"),
+        ("mlp --set accumulate=0", "accumulate 0: expected a whole number of 1 or more"),
+        ("mlp --set log_every=-1", "log_every=-1: expected 0 for none, or more"),
+        ("mlp --set max_grad_norm=-1", "max_grad_norm=-1.0: expected 0 for none, or more"),
+        ("mlp --lr nan", "lr=nan: expected a finite number"),
+        ("mlp --lr -1", "adam refused its settings"),
+        ("mlp --set momentum=0.9", "momentum 0.9 with adam: only sgd has it"),
+        ("mlp --set optimizer=adamm", "unknown optimizer 'adamm'"),
+        ("mlp --set precision=int8", "precision 'int8' is unknown"),
+        ("mlp --seed -1", "seed -1: expected a whole number in"),
+        ("mlp --set val=1.5", "val=1.5: expected a fraction between 0 and 1"),
+        ("mlp --set val=0.9", r"val \+ test = 1.1: expected less than 1"),
+        ("linear --set val=0.0001", "val=0.0001 cannot be split off: there are 1000 samples"),
+        ("mlp --device gpu", "'gpu' is no device: expected auto, cpu, cuda, cuda:1, mps or xpu"),
+        ("lenet --resize 8", "resize 8: LeNet needs images of 12 pixels or more a side"),
+        ("mlp --resize 5000", "resize=5000: expected at most 4,096"),
+        ("mlp --set scratch=true", "scratch=True: mlp does not use it"),
+    ],
+)
+def test_what_cannot_be_ejected_is_refused_in_one_line(
+    arguments: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is written."""
+    if arguments == "python":
+        model = torch.nn.Linear(2, 1)
+        data = fs.data.from_arrays(*fs.data.synthetic_regression([1.0, 2.0], 0.5, 20), batch_size=10)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        fs.fit(model, data, torch.nn.MSELoss(), optimizer, epochs=1, folder=tmp_path / "python", show="none")
+    with chdir(tmp_path):
+        assert main(["eject", *arguments.split(), "--output", "train.py"]) == 2
+    out, err = capsys.readouterr()
+
+    assert out == ""
+    assert re.fullmatch(f"fourstep: .*{said}.*\n", err)
+    assert not (tmp_path / "train.py").exists()

@@ -72,7 +72,7 @@ def resize_splits(
 
 
 def takes_too_much(num_images: int, size: int, num_bytes: int) -> bool:
-    """Would images of one channel, in that size, take more than 1 GiB and more than the `num_bytes` that they take now?"""
+    """Would that many grey images of that size take more than 1 GiB, and more than the bytes that they take now?"""
     return num_images * size * size > max(MOST_BYTES, num_bytes)
 
 

@@ -141,21 +141,10 @@ def check_recipe(recipe: Recipe, model: nn.Module) -> None:
     Raises:
         ConfigError, UnknownNameError, DataError, DeviceError: a setting that cannot be used.
     """
-    for name, value in asdict(recipe).items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{name}={value}: expected a finite number")
+    _check_numbers(recipe)
     make_optimizer(recipe, model)
     mixed_precision(recipe.precision)
     derive_seed(recipe.seed, "order")
-    for name in ("epochs", "batch_size", "accumulate"):
-        check_count(name, getattr(recipe, name))
-    for name in ("log_every", "max_grad_norm"):
-        if getattr(recipe, name) < 0:
-            raise ConfigError(f"{name}={getattr(recipe, name)}: expected 0 for none, or more")
-    if recipe.resize > LARGEST:
-        raise ConfigError(
-            f"resize={recipe.resize}: expected at most {LARGEST:,}, so that the images fit into the memory"
-        )
     if recipe.data_folder and recipe.data != "fashion-mnist":
         raise ConfigError(f"data_folder={recipe.data_folder}: {recipe.data} is not read from there. Leave it out")
     if recipe.val:
@@ -172,8 +161,28 @@ def check_recipe(recipe: Recipe, model: nn.Module) -> None:
             ) from error
 
 
+def _check_numbers(recipe: Recipe) -> None:
+    """Refuse numbers that no training takes, or that Python cannot write.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for name, value in asdict(recipe).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{name}={value}: expected a finite number")
+    for name in ("epochs", "batch_size", "accumulate"):
+        check_count(name, getattr(recipe, name))
+    for name in ("log_every", "max_grad_norm"):
+        if getattr(recipe, name) < 0:
+            raise ConfigError(f"{name}={getattr(recipe, name)}: expected 0 for none, or more")
+    if recipe.resize > LARGEST:
+        raise ConfigError(
+            f"resize={recipe.resize}: expected at most {LARGEST:,}, so that the images fit into the memory"
+        )
+
+
 def as_command(recipe: Recipe, verb: str) -> str:
-    """The command that trains a recipe, or does something else with it: its name, and every setting that is not its own.
+    """The command that does something with a recipe, such as `train` it, with every setting that is not its own.
 
     >>> as_command(with_settings(recipe_for("mlp"), {"epochs": 5, "hidden": (64, 32)}), "train")
     'fourstep train mlp --epochs 5 --set hidden=64,32'

@@ -38,7 +38,7 @@ HANGS = 120.0  # seconds; no block takes so long
 def give_odd_input(site: Site, draw: random.Random, number: int) -> int:
     """A block of inputs for one of the targets, in a process of its own; after its death another one goes on."""
     target = TARGETS[(number + number // len(TARGETS)) % len(TARGETS)]  # so that every shard has some of each
-    made = _prepare(site)
+    made = prepare(site)
     seed = draw.getrandbits(64)
     place = mmap.mmap(-1, 8)  # the input that it is at
     wrong: list[str] = []
@@ -69,7 +69,7 @@ def _end_of(child: Child, code: int) -> str:
     return f"ended with {code}, or did not within {SECONDS:g} s: {child.said()[-1500:]}"
 
 
-def _prepare(site: Site) -> Path:
+def prepare(site: Site) -> Path:
     """A folder with two finished runs, made once: `run` is a recipe's, `own` a script's."""
     made = site.root / "prepared-fuzz"
     if not made.exists():
@@ -89,15 +89,15 @@ def _work(target: Target, folder: Path, seed: int, first: int, place: mmap.mmap)
     """Try the inputs from one on; answers those that were not met as promised."""
     torch.set_num_threads(1)
     attempt = target.prepare(folder)
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    size = memory_in_use()
     told: set[str] = set()
     with watch(folder, may_compile=target.name == "command") as seen:
         for index in range(first, AT_ONCE):
             place[:] = index.to_bytes(8, "little")
             work = attempt(random.Random(f"{seed}/{index}"))
             faulthandler.dump_traceback_later(SECONDS, exit=True)  # also where it never comes back to Python
-            with _memory_up_to(size + MEMORY):
-                wrong = _judge(work)
+            with memory_up_to(size + MEMORY):
+                wrong = judge(work)
             faulthandler.cancel_dump_traceback_later()
             wrong = f"did what it must not: {seen.pop()}" if seen else wrong
             seen.clear()
@@ -106,8 +106,13 @@ def _work(target: Target, folder: Path, seed: int, first: int, place: mmap.mmap)
                 told.add(wrong.split(LIKE)[-1])
 
 
+def memory_in_use() -> int:
+    """Bytes of this process's addresses."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
 @contextmanager
-def _memory_up_to(size: int) -> Iterator[None]:
+def memory_up_to(size: int) -> Iterator[None]:
     """Let the process's memory grow to so many bytes and no further; the mutators may take what they need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (size, hard))
@@ -117,7 +122,7 @@ def _memory_up_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def _judge(work: Callable[[], Any]) -> str:
+def judge(work: Callable[[], Any]) -> str:
     """What is wrong with how an input was met; nothing where it was read, or refused in one line."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -423,3 +423,9 @@ def test_what_cannot_be_ejected_is_refused_in_one_line(
     assert out == ""
     assert re.fullmatch(f"fourstep: .*{said}.*\n", err)
     assert not (tmp_path / "train.py").exists()
+
+
+def test_the_page_shows_what_the_command_writes() -> None:
+    """The script in docs/eject.md is LeNet's, line by line."""
+    page = (ROOT / "docs" / "eject.md").read_text(encoding="utf-8")
+    assert re.findall(r"```python\n(.*?)```", page, re.DOTALL) == [write_script(recipe_for("lenet"))]

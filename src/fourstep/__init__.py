@@ -36,6 +36,10 @@ from fourstep.evaluation import predict as predict
 from fourstep.events import Event as Event
 from fourstep.events import Stop as Stop
 from fourstep.history import History as History
+from fourstep.inside.inventory import Summary as Summary
+from fourstep.inside.inventory import summary as summary
+from fourstep.inside.result import Trace as Trace
+from fourstep.inside.slow_motion import trace as trace
 from fourstep.loop import fit as fit
 from fourstep.metrics import accuracy as accuracy
 from fourstep.metrics import top_k as top_k

@@ -17,6 +17,7 @@ from tyro.conf import subcommand
 from fourstep.cli.data import DataCommand
 from fourstep.cli.eject import Eject
 from fourstep.cli.keep import Resume, Verify
+from fourstep.cli.show import Show
 from fourstep.cli.train import Train
 from fourstep.cli.tryout import VerifyResume
 from fourstep.cli.use import Evaluate, Plot, Predict
@@ -34,6 +35,7 @@ DESCRIPTION = """Train any PyTorch model in four steps that you can read.
 
 Command = (
     Annotated[Train, subcommand("train")]
+    | Annotated[Show, subcommand("show")]
     | Annotated[Resume, subcommand("resume")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[VerifyResume, subcommand("verify-resume")]

@@ -11,7 +11,8 @@ from tyro.conf import arg
 
 from fourstep.cli.flags import RecipeFlags
 from fourstep.errors import ConfigError, one_line
-from fourstep.recipes import Recipe, train
+from fourstep.inside.printing import print_page
+from fourstep.recipes import Recipe, trace_first_step, train
 from fourstep.run import Run
 from fourstep.runs.folder import CHECKPOINTS, CURVES, next_free
 
@@ -31,6 +32,8 @@ class Train:
     fourstep train mlp --set hidden=512,256 --set optimizer=adam --lr 0.001
 
     fourstep train recipe.toml --seed 1
+
+    fourstep train lenet --trace
     """
 
     flags: Annotated[RecipeFlags, arg(name="")]
@@ -38,6 +41,9 @@ class Train:
         str | None,
         arg(metavar="FOLDER", help="where to keep the run", help_behavior_hint="(default: the next free runs/RECIPE)"),
     ] = None
+    trace: Annotated[bool, arg(help="show the first step in slow motion before it trains; LANG=zh_CN for Chinese")] = (
+        False
+    )
 
     def execute(self) -> None:
         """Train, then say how it went and where everything is."""
@@ -47,6 +53,9 @@ class Train:
         folder = next_free(Path("runs") / recipe.model) if self.run is None else Path(self.run)
         epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
         print(f"{recipe.model} on {recipe.data}: {epochs}, batch size {recipe.batch_size}, lr {recipe.lr:g}")
+        if self.trace:
+            print_page(trace_first_step(recipe))
+            print(flush=True)
         print(closing_lines(train_in(recipe, folder), recipe, folder))
 
 

@@ -3,6 +3,8 @@
 from fourstep.recipes.build import Parts as Parts
 from fourstep.recipes.build import make_parts as make_parts
 from fourstep.recipes.build import train as train
+from fourstep.recipes.look import summarise as summarise
+from fourstep.recipes.look import trace_first_step as trace_first_step
 from fourstep.recipes.script import write_script as write_script
 from fourstep.recipes.settings import FLAGS as FLAGS
 from fourstep.recipes.settings import Recipe as Recipe

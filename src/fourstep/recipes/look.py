@@ -1,0 +1,45 @@
+"""Looking at a recipe before it trains: what its model is made of, and its first step in slow motion."""
+
+from typing import Any
+
+import torch
+
+from fourstep.data.catalog import DATASETS
+from fourstep.data.dataset import start_pass
+from fourstep.device import pick_device, to_device
+from fourstep.inside.inventory import Summary, summary
+from fourstep.inside.result import Trace
+from fourstep.inside.slow_motion import trace
+from fourstep.recipes.build import make_parts
+from fourstep.recipes.networks import TRUE_WEIGHTS, make_model
+from fourstep.recipes.settings import SYNTHETIC, Recipe
+
+
+def summarise(recipe: Recipe) -> Summary:
+    """The summary of a recipe's model for one of its batches.
+
+    Nothing is loaded, drawn or computed: the model and the batch are made of shapes alone, on torch's device `"meta"`.
+
+    Raises:
+        ConfigError, UnknownNameError: a setting that cannot be used.
+    """
+    known = None if recipe.data == SYNTHETIC else DATASETS[recipe.data]
+    with torch.device("meta"):
+        model = make_model(recipe, 0 if known is None else len(known.classes))
+        sizes = (len(TRUE_WEIGHTS),) if known is None else (known.channels, recipe.resize, recipe.resize)
+        return summary(model, torch.empty(recipe.batch_size, *sizes))
+
+
+def trace_first_step(recipe: Recipe, language: Any = None) -> Trace:
+    """The first step of a recipe's run in slow motion: its first weights and its first batch, whole and in float32.
+
+    The parts are made for this alone; made again, they train to the same bits as if this had never been.
+
+    Raises:
+        FourstepError: what the parts and `trace` raise.
+    """
+    device = pick_device(recipe.device)
+    model, data, loss_fn, optimizer = make_parts(recipe)
+    model.to(device)
+    inputs, targets = next(start_pass(data.to(device).train, 0, 0, device))
+    return trace(model, loss_fn.to(device), optimizer, *to_device((inputs, targets), device), language=language)

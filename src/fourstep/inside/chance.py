@@ -37,6 +37,7 @@ _NODES: dict[str, LossKind] = {
 }
 # nodes of torch's record of a computation that move values and do not change them
 _MOVES = ("View", "Reshape", "Permute", "Transpose", "TBackward", "Squeeze", "Unsqueeze", "Clone", "ToCopy", "Alias")
+MOST_BEHIND = 30  # operations that are looked through for the loss
 _MEAN = 1  # torch's code for reduction="mean" in `grad_fn._saved_reduction` (aten/src/ATen/core/Reduction.h)
 
 
@@ -58,15 +59,26 @@ class Chance:
 def kind_of_loss(loss_fn: Any, loss: Tensor, outputs: Any) -> LossKind | None:
     """Which loss it is: by the function itself, else by what torch has recorded of it; None where it is another."""
     known = _MODULES.get(type(loss_fn)) if isinstance(loss_fn, nn.Module) else _FUNCTIONS.get(loss_fn)
-    node = loss.grad_fn
-    if known is not None or node is None:
+    if known is not None or not isinstance(outputs, Tensor):
         return known
-    kind = _NODES.get(node.name())
-    if kind != "nll" or not isinstance(outputs, Tensor):
+    node = _find(loss.grad_fn, outputs.grad_fn)
+    kind = None if node is None else _NODES[node.name()]
+    if node is None or kind != "nll":
         return kind
     inner = _skip_moves(node.next_functions[0][0], outputs.grad_fn)
     is_own = inner is not None and inner is not outputs.grad_fn and inner.name() == "LogSoftmaxBackward0"
     return "cross_entropy" if is_own else "nll"
+
+
+def _find(last: Any, end: Any) -> Any:
+    """The first known loss behind what was done to it, such as a penalty that was added; None where there is none."""
+    waiting = [last]
+    for _ in range(MOST_BEHIND):
+        node = waiting.pop(0) if waiting else None
+        if node is None or node.name() in _NODES:
+            return node
+        waiting += [before for before, _ in node.next_functions if before is not None and before is not end]
+    return None
 
 
 def last_function(outputs: Tensor) -> str:
@@ -98,9 +110,12 @@ def chance_of(kind: LossKind | None, loss_fn: Any, loss: Tensor, outputs: Any, t
 
 
 def _is_mean(loss_fn: Any, loss: Tensor) -> bool:
-    if isinstance(loss_fn, nn.Module):
+    """Is the number that loss, a mean over the items, and nothing else?"""
+    if isinstance(loss_fn, nn.Module) and type(loss_fn) in _MODULES:
         return getattr(loss_fn, "reduction", "mean") == "mean"
-    return getattr(loss.grad_fn, "_saved_reduction", _MEAN) == _MEAN
+    node = loss.grad_fn
+    is_itself = node is not None and (loss_fn in _FUNCTIONS or node.name() in _NODES)
+    return is_itself and getattr(node, "_saved_reduction", _MEAN) == _MEAN
 
 
 def lowest_of_bounded(classes: int) -> float:

@@ -27,6 +27,7 @@ class Visit:
         has_unknown: an operation whose multiply-adds are not known was among them.
         kept_bytes: what its own code keeps for the backward pass; likewise.
         outputs: what it gave, as far as who watches keeps it.
+        calls_others: other modules were called inside of it.
     """
 
     def __init__(self, module: nn.Module, name: str | None, depth: int, arguments: tuple[Any, ...]) -> None:
@@ -36,6 +37,7 @@ class Visit:
         self.has_unknown = False
         self.kept_bytes = 0
         self.outputs: Any = None
+        self.calls_others = False
 
 
 Enter: TypeAlias = Callable[[Visit], None]
@@ -55,6 +57,8 @@ class Watch:
         if threading.get_ident() != self._thread:  # another model at work meanwhile
             return
         visit = Visit(module, self._names.get(id(module)), len(self.open), arguments)
+        if self.open:
+            self.open[-1].calls_others = True
         self.open.append(visit)
         self._enter(visit)
 

@@ -65,7 +65,7 @@ class Layers:
             self.facts[id(visit.module)] = LayerFacts(**{**vars(known), "calls": known.calls + 1})
             self._last = tensor
             return
-        if tensor is None or tensor is self._last:
+        if tensor is None or (visit.calls_others and tensor is self._last):
             return
         with self._clock.beside():
             self._alive.append(visit.module)

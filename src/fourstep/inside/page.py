@@ -14,6 +14,7 @@ from fourstep.inside.facts import LayerFacts, ParameterFacts, TensorFacts
 from fourstep.inside.result import Trace
 from fourstep.inside.shapes import short_bytes, short_number
 from fourstep.inside.words import say
+from fourstep.inside.wrapping import Sentence
 
 CODE = {
     "forward": "outputs = model(inputs)\nloss = loss_fn(outputs, targets)",
@@ -44,8 +45,8 @@ def trace_page(told: Trace) -> Group:
     verdict = word("several", count=count) if count > 1 else word("one") if count else word("fine")
     parts: list[Any] = [
         Text(word("title"), style="bold"),
-        Text(one_line(setting)),
-        Text(verdict, style="yellow" if count else "green"),
+        Sentence(one_line(setting)),
+        Sentence(verdict, style="yellow" if count else "green"),
     ]
     bodies = (_forward(told), _clear(told), _backward(told), _update(told))
     for number, (name, body) in enumerate(zip(CODE, bodies, strict=True), start=1):
@@ -58,7 +59,7 @@ def trace_page(told: Trace) -> Group:
 
 def _remark(text: str) -> Table:
     grid = Table.grid(padding=(0, 1))
-    grid.add_row(Text("!", style="bold yellow"), Text(one_line(text), style="yellow"))
+    grid.add_row(Text("!", style="bold yellow"), Sentence(one_line(text), style="yellow"))
     return grid
 
 
@@ -78,9 +79,10 @@ def _forward(told: Trace) -> list[Any]:
     if told.targets is not None:
         table.add_row(ends["targets"], *_numbers(told.targets), Text(_unlike(told.targets, common)))
     said = [] if common is None else [say("where", language, dtype=common.dtype, device=common.device)]
-    said.append(" ".join(filter(None, (say("loss_is", language, loss=f"{told.loss:.4g}"), *_chance(told)))))
+    between = " " if language == "en" else ""
+    said.append(between.join((say("loss_is", language, loss=f"{told.loss:.4g}"), *_chance(told))))
     said.append(say("kept", language, bytes=short_bytes(told.kept_bytes)))
-    return [table, Text(), *map(Text, said)]
+    return [table, Text(), *map(Sentence, said)]
 
 
 def _numbers(facts: TensorFacts) -> list[Text]:
@@ -122,16 +124,16 @@ def _chance(told: Trace) -> list[str]:
 def _clear(told: Trace) -> list[Any]:
     norms = told.norms
     if not any(one.norm_before for one in told.parameters):
-        return [Text(say("no_leftover", told.language))]
+        return [Sentence(say("no_leftover", told.language))]
     facts = {name: short_number(value) for name, value in vars(norms).items()}
-    return [Text(say("leftover", told.language, **facts))]
+    return [Sentence(say("leftover", told.language, **facts))]
 
 
 def _backward(told: Trace) -> list[Any]:
     language = told.language
     table = _table(*(say(name, language) for name in ("parameter", "shape", "norm", "strength")), left=(0, 1, 3))
     largest = max(
-        (one.grad_norm for one in told.parameters if one.grad_norm and math.isfinite(one.grad_norm)), default=0
+        (one.grad_norm for one in told.parameters if one.grad_norm and math.isfinite(one.grad_norm)), default=0.0
     )
     for one in told.parameters:
         if one.grad_norm is None:
@@ -170,7 +172,7 @@ def _update(told: Trace) -> list[Any]:
         said.append(say("slope", language, slope=short_number(-told.slope)))
     elif told.norms.update:
         said.append(say("slope_up", language))
-    return [table, Text(), *map(Text, said)]
+    return [table, Text(), *map(Sentence, said)]
 
 
 def _strip(one: ParameterFacts) -> Text:
@@ -201,7 +203,7 @@ def _times(told: Trace) -> list[Any]:
             bar,
             peak,
         )
-    return [grid, Text(say("first", told.language), style="dim")]
+    return [grid, Sentence(say("first", told.language), style="dim")]
 
 
 def _table(*headings: str, left: tuple[int, ...] = (0, 1, 5)) -> Table:

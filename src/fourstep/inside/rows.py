@@ -99,7 +99,7 @@ class _Tree:
     def called_at(self, path: str) -> float:
         """Where it, or the first inside it, is in the order; infinite where none of them was called."""
         own = self._order.get(id(self.modules[path]), inf)
-        return min([own, *map(self.called_at, self.children[path])])
+        return min([float(own), *map(self.called_at, self.children[path])])
 
     def is_idle(self, path: str) -> bool:
         """Neither it nor one inside it was called, and nobody else has read its weights."""

@@ -60,7 +60,7 @@ def kinds_in(value: Any) -> str:
 def short_count(count: float) -> str:
     """A count to three digits.
 
-    >>> short_count(416520)
+    >>> short_count(416520.0)
     '417 k'
     """
     for size, unit in UNITS:
@@ -81,7 +81,7 @@ def short_number(value: float) -> str:
     return f"{value:.3g}" if size < 100 else f"{value:.0f}"  # noqa: PLR2004 - all digits before the point
 
 
-def short_bytes(size: float) -> str:
+def short_bytes(size: int) -> str:
     """Bytes to three digits, in units of 1024.
 
     >>> short_bytes(177704)

@@ -147,9 +147,9 @@ def _loss(loss_fn: LossFn, outputs: Any, targets: Any) -> Tensor:
     if not loss.requires_grad:
         raise DataError(
             "the loss does not depend on any parameter that is learnt: expected one computed from the model's outputs. "
-            "Mend: leave out .detach(), .item(), .argmax() and torch.no_grad() on the way, and freeze not all parameters"
+            "Mend: leave out .detach(), .item(), .argmax() and torch.no_grad() on the way, and freeze not all of them"
         )
-    return loss  # type: ignore[no-any-return] # asked above
+    return loss
 
 
 def _loss_in_shape(loss_fn: LossFn, outputs: Any, targets: Any) -> float | None:
@@ -159,7 +159,8 @@ def _loss_in_shape(loss_fn: LossFn, outputs: Any, targets: Any) -> float | None:
     with suppress(ShapeError):
         check_shapes(outputs, targets)
         return None
-    if not type(loss_fn).__module__.startswith("torch.nn.") or outputs.numel() != targets.numel():
+    fits = outputs.numel() == targets.numel() and targets.is_floating_point()
+    if not fits or not type(loss_fn).__module__.startswith("torch.nn."):
         return None
     with torch.no_grad():
         loss: Tensor = loss_fn(outputs.detach(), targets.reshape(outputs.shape))

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from rich import box
 from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,7 @@ from fourstep.inside.inventory import Summary
 from fourstep.inside.rows import Layer
 from fourstep.inside.shapes import short_bytes, short_count
 
+SHORT = ("not called", "made in forward")  # remarks that have room in a row
 CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
 
 
@@ -25,9 +27,18 @@ def summary_table(summary: Summary) -> Group:
     table.add_column("output shape", overflow="fold")
     for heading in ("parameters", "multiply-\nadds", "kept for\nbackward"):
         table.add_column(heading, justify="right", no_wrap=True)
+    notes = Table.grid(padding=(0, 1))
     for layer in summary.layers:
-        table.add_row(*_cells(layer, summary.samples))
-    return Group(title, Text(), table, Text(), _totals(summary))
+        label = _label(layer)
+        if layer.remark in SHORT:
+            label.append(f" {layer.remark}", style="yellow")
+        elif layer.remark:
+            mark = f"({notes.row_count + 1})"
+            label.append(f" {mark}", style="yellow")
+            notes.add_row(Text(mark, style="yellow"), Text(one_line(layer.remark)))
+        table.add_row(Padding.indent(label, 2 * layer.depth), *_cells(layer, summary.samples))
+    more: list[Text | Table] = [Text(), notes] if notes.row_count else []
+    return Group(title, Text(), table, *more, Text(), _totals(summary))
 
 
 def _where(summary: Summary) -> str:
@@ -35,18 +46,18 @@ def _where(summary: Summary) -> str:
     return f"{where}, in {'training' if summary.is_training else 'evaluation'} mode"
 
 
-def _cells(layer: Layer, samples: int) -> list[Text]:
-    own = one_line(layer.name.rpartition(".")[2] if layer.calls or "(" not in layer.name else layer.name)
-    label = Text("  " * layer.depth)
-    if layer.name and not layer.name.startswith("("):
-        label.append(own + " ", style="dim" if own.isdigit() else "")
-    label.append(one_line(layer.kind), style="" if layer.kind in CONTAINERS else "cyan")
+def _label(layer: Layer) -> Text:
+    """A module's own name, its class, and how often it was called."""
+    own = "" if layer.name.startswith("(") else layer.name.rpartition(".")[2]
+    label = Text(f"{one_line(own)} " if own else "", style="dim" if own.isdigit() else "")
+    label.append(one_line(layer.kind), style="" if layer.kind in CONTAINERS else "not dim cyan")
     if layer.calls > 1:
-        label.append(f" x{layer.calls}", style="bold")
-    if layer.remark:
-        label.append(f"  {one_line(layer.remark)}", style="yellow")
+        label.append(f" x{layer.calls}", style="not dim bold")
+    return label
+
+
+def _cells(layer: Layer, samples: int) -> list[Text]:
     return [
-        label,
         Text(_shape(layer.outputs)),
         Text(f"{layer.parameters:,}" if layer.parameters else ""),
         _products(layer, samples),
@@ -81,7 +92,7 @@ def _totals(summary: Summary) -> Table:
     kinds = "all of them learnt" if not frozen else f"{summary.trainable:,} learnt, {frozen:,} frozen"
     products = f"{short_count(summary.multiply_adds_per_sample)} per sample"
     if summary.samples > 1:
-        products += f", {short_count(summary.multiply_adds)} for the {summary.samples}"
+        products += f", {short_count(float(summary.multiply_adds))} for the {summary.samples}"
     if summary.unknown:
         products += f", without {len(summary.unknown)} unknown"
     parts = (

@@ -76,15 +76,20 @@ MORE_SETTINGS = (
 )
 
 COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {  # how many names follow, and the options that there are
-    "train": (1, ("--data", "--epochs", "--batch-size", "--lr", "--resize", "--device", "--seed", "--run", "--set")),
+    "train": (
+        1,
+        ("--data", "--epochs", "--batch-size", "--lr", "--resize", "--device", "--seed", "--run", "--set", "--trace"),
+    ),
     "resume": (1, ("--epochs",)),
     "verify": (1, ("--replay",)),
     "verify-resume": (1, ("--kills", "--seed")),
     "evaluate": (1, ()),
     "predict": (2, ("--count", "--invert", "--output")),
     "plot": (1, ("--output",)),
+    "show": (1, ("--data", "--batch-size", "--resize", "--set")),
+    "eject": (1, ("--data", "--epochs", "--lr", "--resize", "--device", "--seed", "--set", "--output")),
     "data list": (0, ()),
-    "data get": (1, ()),
+    "data get": (1, ("--to",)),
     "data show": (1, ("--count", "--output")),
     "weights show": (1, ("--key",)),
     "weights compare": (2, ("--key",)),

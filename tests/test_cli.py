@@ -85,6 +85,8 @@ def test_the_run_s_folder_is_plain(trained: Path) -> None:
         "run.lock",
         "metrics.jsonl",
         "model.safetensors",
+        "report.html",
+        "report.json",
         "run.toml",
     }
 

@@ -121,8 +121,12 @@ class History:
         Path(path).write_text("".join(to_json_line(row) for row in self.rows), encoding="utf-8")
 
     @classmethod
-    def load_jsonl(cls, path: str | Path) -> "History":
+    def load_jsonl(cls, path: str | Path, *, may_grow: bool = False) -> "History":
         """Read rows that `save_jsonl`, or a run's folder, has written.
+
+        Args:
+            path: the file.
+            may_grow: a run may be writing it, or have died doing so: a last line without its end is no row yet.
 
         Raises:
             DataFileError: the file is not there, or a line is not a row.
@@ -131,6 +135,8 @@ class History:
         try:
             with open_plain(path) as file:
                 for number, line in enumerate(iter(lambda: file.readline(LONGEST_ROW), b""), start=1):
+                    if may_grow and len(line) < LONGEST_ROW and not line.endswith(b"\n"):
+                        break
                     history.append(_to_row(line.decode(), f"{path}, line {number}"))
         except (OSError, UnicodeDecodeError) as error:
             if isinstance(error, DataFileError):

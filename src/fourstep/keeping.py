@@ -39,8 +39,9 @@ class Keeper:
 
     Attributes:
         folder: where the run is kept.
-        resumed: the epoch in whose middle the run goes on; None where it begins with a whole one.
+        resumed: the epoch in whose middle the run goes on; else None.
         was_stopped: why a hook had ended the run; None where none had.
+        signals: that ask for the end.
     """
 
     def __init__(self, run: "Run", path: str | Path, saving: Saving) -> None:
@@ -49,14 +50,13 @@ class Keeper:
         self.folder: RunFolder | None = None
         self.resumed: Epoch | None = None
         self.was_stopped: Stop | None = None
-        self._signals = Signals()
+        self.signals = Signals()
         self._leaves = False  # a signal was answered
         self._best: Best | None = None
         self._goes_back = run.guard.policy == "rollback"
         self._mark: int | None = None  # the step whose checkpoint it goes back to
         self._marks_every = saving.every_steps  # steps; however often it is saved, a run goes back to the same ones
-        self._is_opened = False
-        self._saved_step, self._clock = 0, SavingClock()
+        self._saved_step, self._clock, self._is_opened = 0, SavingClock(), False
         register_hooks(run)
         make_seekable(run)
 
@@ -82,7 +82,7 @@ class Keeper:
                 say_where(self.path, self.run.step, self.run.epochs_done, epochs, self.was_stopped)
             self._leaves = False
             self._clock.restart()
-            with self._signals:
+            with self.signals:
                 yield folder
             self.answer_signal()  # that came after the last step
         except OSError:  # a terminal that was closed takes no more lines
@@ -109,7 +109,7 @@ class Keeper:
     def taking(self, groups: Iterator[Any]) -> Iterator[Any]:
         """The data's batches; where a signal to the whole group has ended its worker processes, the run leaves too."""
         try:
-            yield from groups
+            yield from groups if self.run.reporter is None else self.run.reporter.stopwatch.steps_of(groups)
         except Exception:
             self.answer_signal()
             raise
@@ -163,7 +163,7 @@ class Keeper:
             KeyboardInterrupt, SystemExit: a signal asked for the end; the run has been saved.
         """
         steps, seconds = self.saving.every_steps, self.saving.every_seconds
-        is_due = self._signals.received is not None or (steps is not None and self.run.step % steps == 0)
+        is_due = self.signals.received is not None or (steps is not None and self.run.step % steps == 0)
         if not is_due and seconds is not None:
             is_due = self._clock.is_due(seconds)
         is_mark = self._goes_back and self._marks_every is not None and self.run.step % self._marks_every == 0
@@ -179,7 +179,7 @@ class Keeper:
         """
         before = generator_states(self.run.device, self.run.generators)
         for batch in source:
-            if self._signals.received is not None:
+            if self.signals.received is not None:
                 set_generator_states(before, self.run.generators)  # the evaluation is done again as a whole
                 self._try_to_save(epoch)
                 self.answer_signal()
@@ -193,7 +193,7 @@ class Keeper:
             KeyboardInterrupt, SystemExit: as for `after_step`.
         """
         best = self.saving.better(self._best, self.run.step, self.run.history.rows[-1])
-        is_due = self._signals.received is not None or self._clock.is_due()
+        is_due = self.signals.received is not None or self._clock.is_due()
         before, self._best = self._best, best or self._best
         if is_last:
             self._save(None, is_mark=True)
@@ -203,9 +203,9 @@ class Keeper:
 
     def answer_signal(self) -> None:
         """End the process's work where a signal asked for it."""
-        if self._signals.received is not None:
+        if self.signals.received is not None:
             self._leaves = True
-            self._signals.leave(self._signals.received)
+            self.signals.leave(self.signals.received)
 
     def go_back(self) -> int:
         """Put weights and optimizer back to the last mark, whose step is returned; where the data is stays."""

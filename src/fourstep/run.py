@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -30,6 +30,9 @@ from fourstep.runs.folder import RunFolder
 from fourstep.runs.saving import BY_THE_CLOCK, Saving
 from fourstep.scale.memory import is_channels_last, keep_freed_memory
 from fourstep.show import Show, open_display, save_curves
+
+if TYPE_CHECKING:
+    from fourstep.report.reporter import Reporter
 
 
 class Run:
@@ -99,6 +102,7 @@ class Run:
         self.repeats_evaluation = False  # nothing else is done between an epoch's last step and its evaluation
         self.generators: list[torch.Generator] = []  # that the data's order is drawn from, beside the global ones
         self.keeper = None if folder is None else Keeper(self, folder, saving)
+        self.reporter = None if folder is None else open_report(self)
 
     def register(self, name: str, thing: Any) -> None:
         """Let a checkpoint hold the state of something else that changes in training, such as a schedule.
@@ -143,12 +147,15 @@ class Run:
 
     def _epochs(self, epochs: int, folder: RunFolder | None) -> Iterator[Epoch]:
         keep = () if folder is None else (folder.append_row,)
+        reports = () if self.reporter is None else (self.reporter.on_event,)
         shown = open_display(self.show, self.history)
-        self.announcer = Announcer((*keep, *shown, *self.hooks), epochs, self.seconds)
+        self.announcer = Announcer((*keep, *shown, *reports, *self.hooks), epochs, self.seconds)
         resumed = None if self.keeper is None else self.keeper.resumed
         epoch = resumed or Epoch(self, self.epochs_done)
         if self.keeper is not None:
             self.announcer.stop = self.keeper.was_stopped
+        if folder is not None and self.reporter is not None:
+            self.reporter.begin(folder, epochs)
         try:
             self.announcer.tell("start", epoch.position)
             while self.epochs_done < epochs and not self.stopped:
@@ -182,6 +189,8 @@ class Run:
         ended_by = sys.exception()
         try:
             folder.finish(self.history, None if self.recorder.failed else self.model)
+            if self.reporter is not None:
+                self.reporter.finish()
         except RunFolderError as error:
             if ended_by is None or isinstance(ended_by, GeneratorExit):
                 raise
@@ -209,6 +218,13 @@ class Run:
     def plot(self, path: str | Path) -> None:
         """Draw the curves into a file; its ending (`.svg`, `.png`, `.pdf`) says how."""
         save_curves(self.history, path)
+
+
+def open_report(run: Run) -> "Reporter":
+    """Who reports a run."""
+    from fourstep.report.reporter import Reporter  # noqa: PLC0415 - a run without a folder needs none
+
+    return Reporter(run)
 
 
 def moved(model: nn.Module, optimizer: Optimizer, device: torch.device) -> tuple[nn.Module, Optimizer]:

@@ -63,14 +63,16 @@ def trained(folder: Path, *, epochs: int = 3, log_every: int | None = None, **se
     return fs.fit(model, blobs(), nn.CrossEntropyLoss(), optimizer, epochs=epochs, metrics=metrics, **options)
 
 
-def test_a_run_leaves_its_four_files(tmp_path: Path) -> None:
-    """Settings, rows, curves and weights, and no temporary file."""
+def test_a_run_leaves_its_files(tmp_path: Path) -> None:
+    """Settings, rows, curves, the report with its notes, and weights; no temporary file."""
     trained(tmp_path / "deep" / "run")
     assert names(tmp_path / "deep" / "run") == [
         "checkpoints",
         "curves.svg",
         "metrics.jsonl",
         "model.safetensors",
+        "report.html",
+        "report.json",
         "run.lock",
         "run.toml",
     ]

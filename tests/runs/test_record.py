@@ -72,10 +72,20 @@ def test_damaged_settings_are_named_in_one_line(content: bytes, message: str, fo
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_rows_are_named_in_one_line(folder: Path) -> None:
-    """A half line is named with its number; a missing file with what it was."""
+def test_a_row_that_is_half_written_is_not_there_yet(folder: Path) -> None:
+    """As a run that goes on writes them, or one that died: the whole rows are read."""
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2.')
+    assert [row["epoch"] for row in load_run(folder).history] == [1.0]
+
+    with pytest.raises(fs.DataFileError, match="line 2 is not a row of numbers"):  # in a file that nobody writes
+        fs.History.load_jsonl(folder / "metrics.jsonl")
+
+
+def test_damaged_rows_are_named_in_one_line(folder: Path) -> None:
+    """A half line that has its end is named with its number; a missing file with what it was."""
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2.\n')
     with pytest.raises(fs.RunFolderError, match=r"metrics\.jsonl, line 2 is not a row of numbers"):
         load_run(folder)
     (folder / "metrics.jsonl").unlink()

@@ -17,6 +17,7 @@ from tyro.conf import subcommand
 from fourstep.cli.data import DataCommand
 from fourstep.cli.eject import Eject
 from fourstep.cli.keep import Resume, Verify
+from fourstep.cli.report import Report
 from fourstep.cli.show import Show
 from fourstep.cli.train import Train
 from fourstep.cli.tryout import VerifyResume
@@ -43,6 +44,7 @@ Command = (
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Plot, subcommand("plot")]
     | Annotated[Eject, subcommand("eject")]
+    | Annotated[Report, subcommand("report")]
     | Annotated[DataCommand, subcommand("data")]
     | Annotated[WeightsCommand, subcommand("weights")]
 )

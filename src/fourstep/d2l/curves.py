@@ -1,4 +1,4 @@
-"""What is drawn: lists of points, in the many ways in which they may be given; thinned where they are many."""
+"""What is drawn: lists of points, in the many ways in which they may be given."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from fourstep.d2l.counters import Number
 from fourstep.errors import ShapeError
 
 FORMATS = ("-", "m--", "g-.", "r:")  # the book's
 _MORE_STYLES = ("-", "--", "-.", ":")
-BUCKETS = 512  # a picture of the book's size is some 200 pixels wide
 
 
 def format_of(fmts: Sequence[str], number: int) -> str:
@@ -64,56 +62,3 @@ def _as_array(values: Any) -> Any:
     if hasattr(values, "__array__"):  # a column of a table, whose [0] need not be its first
         return np.asarray(values)
     return values if isinstance(values, list | tuple) or not isinstance(values, Iterable) else list(values)
-
-
-class ThinnedCurve:
-    """The lowest and the highest point of every so many in a row, and the latest ones as they are.
-
-    Up to 1,024 points it is the curve itself; then the buckets become twice as wide.
-
-    Attributes:
-        xs: of the points to draw, in their order.
-        ys: likewise.
-
-    >>> curve = ThinnedCurve()
-    >>> for step in range(5000):
-    ...     curve.add(step, step % 7)
-    >>> len(curve.xs) < 1100, curve.xs[-1], sorted(set(curve.ys))
-    (True, 4999, [0, 6])
-    """
-
-    def __init__(self) -> None:
-        self.xs: list[Number] = []
-        self.ys: list[Number] = []
-        self._width = 2  # points in a bucket; a full one keeps two of them
-        self._full = 0  # buckets that are full
-        self._inside = 0  # points in the one that is not
-
-    def add(self, x: Number, y: Number) -> None:
-        """Add a point, in the time that one takes."""
-        self.xs.append(x)
-        self.ys.append(y)
-        self._inside += 1
-        start = 2 * self._full
-        if len(self.xs) - start > 2:  # noqa: PLR2004 - its lowest, its highest, and the latest
-            self._keep_two(start, len(self.xs) - 1)
-        if self._inside == self._width:
-            self._keep_two(start, len(self.xs))
-            self._full, self._inside = self._full + 1, 0
-        if self._full == BUCKETS:
-            self._halve()
-
-    def _keep_two(self, start: int, end: int) -> None:
-        """Of the points from `start` to `end` the lowest and the highest; where all are alike, the first and last."""
-        low = min(range(start, end), key=self.ys.__getitem__)
-        high = max(range(start, end), key=self.ys.__getitem__)
-        two = [start, end - 1] if low == high else sorted((low, high))
-        self.xs[start:end] = [self.xs[index] for index in two]
-        self.ys[start:end] = [self.ys[index] for index in two]
-
-    def _halve(self) -> None:
-        """Make one bucket of every two."""
-        for bucket in range(self._full // 2):
-            self._keep_two(2 * bucket, 2 * bucket + 4)
-        self._full //= 2
-        self._width *= 2

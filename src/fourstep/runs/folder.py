@@ -4,6 +4,8 @@ run.toml            settings, versions, machine, data
 metrics.jsonl       one JSON object per row of the history
 checkpoints/        the run's whole state at some steps; see `fourstep.runs.checkpoint`
 curves.svg          the history drawn, at the end
+report.html         all of it as a page for a browser; see `fourstep.report`
+report.json         what the page says beside settings and rows: state, times, answers on the held-out split
 model.safetensors   the final weights
 run.lock            held by the process that trains
 """
@@ -28,6 +30,7 @@ from fourstep.runs.weights import WEIGHTS, save_weights
 from fourstep.show import save_curves
 
 SETTINGS, ROWS, CURVES, CHECKPOINTS = "run.toml", "metrics.jsonl", "curves.svg", "checkpoints"
+REPORT, NOTES = "report.html", "report.json"
 FAILED = "failed"  # the folder for batches that were not finite
 
 
@@ -63,7 +66,9 @@ class RunFolder:
             RunFolderError: it is damaged, or the folder holds something else by the names that a run writes.
         """
         if not (self.path / SETTINGS).exists():
-            taken = [name for name in (ROWS, CURVES, WEIGHTS, CHECKPOINTS) if (self.path / name).exists()]
+            taken = [
+                name for name in (ROWS, CURVES, REPORT, NOTES, WEIGHTS, CHECKPOINTS) if (self.path / name).exists()
+            ]
             if taken:
                 raise RunFolderError(f"{self.path} already holds a {taken[0]}: choose another folder")
             return None
@@ -169,7 +174,7 @@ class RunFolder:
         """Remove what `begin` made, of a run that came to nothing; what else is in the folder stays."""
         self.close()
         shutil.rmtree(self.checkpoints, ignore_errors=True)
-        for name in (ROWS, SETTINGS):  # the settings last: with them the folder is a run's
+        for name in (REPORT, NOTES, ROWS, SETTINGS):  # the settings last: with them the folder is a run's
             (self.path / name).unlink(missing_ok=True)
         self.leave()
 

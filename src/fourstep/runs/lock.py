@@ -1,14 +1,15 @@
 """One run, one process: a lock on a run's folder that the operating system gives back when its holder dies."""
 
+import errno
 import os
 import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from fourstep.errors import RunFolderError
-from fourstep.files import reason
+from fourstep.files import open_plain, reason
 
 LOCK = "run.lock"
 
@@ -54,6 +55,20 @@ class RunLock:
             _held.pop(self._key, None)
 
 
+def is_held(folder: Path) -> bool:
+    """Does a process train in this folder now? Asks, and leaves everything as it is."""
+    if folder.resolve() in _held:
+        return True
+    try:
+        with open_plain(folder / LOCK) as file:
+            _lock(file)  # given back when it is closed
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        return error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+    return False
+
+
 def _locked(folder: Path) -> IO[str]:
     """The lock's file, locked by this process."""
     path = folder / LOCK
@@ -94,7 +109,7 @@ def _holder(file: IO[str]) -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: IO[str]) -> None:
+    def _lock(file: IO[Any]) -> None:
         file.seek(2**20)  # past the text, which others want to read
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         file.seek(0)
@@ -102,7 +117,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(file: IO[str]) -> None:
+    def _lock(file: IO[Any]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _let_go() -> None:

@@ -5,6 +5,7 @@ a model of two layers that costs more than the arithmetic. What is done here is 
 to be so; everything else is left to them.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +16,21 @@ _PLAIN = {"momentum": 0, "weight_decay": 0, "maximize": False, "differentiable":
 _is_profiled = torch.autograd._profiler_enabled  # type: ignore[attr-defined] # noqa: SLF001 - the profiler is to see its calls
 _ZERO_GRAD = Optimizer.zero_grad  # as torch has it; what replaces it later is called
 _MISSING = (None,)  # stands for an attribute that a torch to come may not have: then nothing is taken for granted
+
+
+class Listener:
+    """An optimizer's step hook that reads a clock and touches nothing, so that what it times is done as ever.
+
+    Args:
+        tell: is called.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def __call__(self, *_: Any) -> None:
+        """Torch calls it with the optimizer and its arguments."""
+        self._tell()
 
 
 def clear_gradients(optimizer: Optimizer) -> None:
@@ -37,16 +53,29 @@ def update_weights(optimizer: Optimizer) -> None:
     if not _is_plain_sgd(optimizer):
         optimizer.step()
         return
+    before, after = optimizer.__dict__["_optimizer_step_pre_hooks"], optimizer.__dict__["_optimizer_step_post_hooks"]
+    if before:
+        _tell(before)
     with torch.no_grad():
         for group in optimizer.param_groups:
             factor = -group["lr"]
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.add_(parameter.grad, alpha=factor)
+    if after:
+        _tell(after)
+
+
+def _tell(listeners: Mapping[Any, Any]) -> None:
+    for listener in listeners.values():
+        listener()
 
 
 def _is_plain_sgd(optimizer: Any) -> bool:
-    """Is this torch's `SGD` on the CPU, with no option, no hook and no wrapper that would be passed over?"""
+    """Is this torch's `SGD` on the CPU, with no option, no hook and no wrapper that would be passed over?
+
+    Listeners are called around what is done here.
+    """
     if type(optimizer) is not SGD or "step" in optimizer.__dict__ or _has_hooks(optimizer) or _is_profiled():
         return False
     if SGD.step.__code__.co_filename != torch_optimizer.__file__:  # wrapped by somebody else than torch
@@ -64,9 +93,13 @@ def _is_plain_sgd(optimizer: Any) -> bool:
 
 def _has_hooks(optimizer: Any) -> bool:
     places = optimizer.__dict__
+    own = places.get("_optimizer_step_pre_hooks", _MISSING), places.get("_optimizer_step_post_hooks", _MISSING)
+    if own[0] or own[1]:
+        for hooks in own:
+            for hook in hooks if hooks is _MISSING else hooks.values():
+                if type(hook) is not Listener:
+                    return True
     return bool(
-        places.get("_optimizer_step_pre_hooks", _MISSING)
-        or places.get("_optimizer_step_post_hooks", _MISSING)
-        or getattr(torch_optimizer, "_global_optimizer_pre_hooks", _MISSING)
+        getattr(torch_optimizer, "_global_optimizer_pre_hooks", _MISSING)
         or getattr(torch_optimizer, "_global_optimizer_post_hooks", _MISSING)
     )

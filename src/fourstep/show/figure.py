@@ -1,7 +1,7 @@
 """A run's curves as a picture: drawn by matplotlib's objects, without pyplot and its global state."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from fourstep.errors import ConfigError
 from fourstep.files import atomic_write
 from fourstep.history import History
+from fourstep.show.best import best_point, judged
 from fourstep.show.labels import is_logarithmic, metric_of, number, panels, title
 
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 STYLES = ("-", "--", ":", "-.")  # of several metrics in one panel
 FEW = 30  # points up to which each is marked
-LOWEST_IS_BEST = {"loss", "error", "mse", "mae", "rmse", "perplexity"}
-HIGHEST_IS_BEST = {"accuracy", "precision", "recall", "f1", "auc"}
 
 # What would make two files of the same picture differ: the time of writing, and random names inside an SVG
 UNDATED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
@@ -47,9 +46,6 @@ def figure_of(history: History) -> Figure:
 
 def _draw_panel(axes: Axes, history: History, label: str, curves: Sequence[str]) -> None:
     metrics = list(dict.fromkeys(metric_of(name) for name in curves))
-    judged = [name for name in curves if name.startswith("val/")] or [
-        name for name in curves if name.startswith("test/")
-    ]
     values: list[float] = []
     for name in curves:
         epochs, points = history.series(name)
@@ -57,7 +53,7 @@ def _draw_panel(axes: Axes, history: History, label: str, curves: Sequence[str])
         colour = COLOURS.get(name.partition("/")[0], "tab:gray")
         style = STYLES[metrics.index(metric_of(name)) % len(STYLES)]
         axes.plot(epochs, points, style, color=colour, marker="." if len(points) <= FEW else None, label=title(name))
-        if name in judged:
+        if name in judged(curves):
             _mark_best(axes, metric_of(name), epochs, points, colour)
     if is_logarithmic(label, values):
         axes.set_yscale("log")
@@ -71,14 +67,9 @@ def _draw_panel(axes: Axes, history: History, label: str, curves: Sequence[str])
 
 def _mark_best(axes: Axes, metric: str, epochs: Sequence[float], points: Sequence[float], colour: str) -> None:
     """Ring the best point of a curve, where it is known what is best."""
-    best: Callable[..., tuple[float, float]] | None = None
-    if metric in LOWEST_IS_BEST:
-        best = min
-    elif metric in HIGHEST_IS_BEST:
-        best = max
-    finite = [(value, epoch) for epoch, value in zip(epochs, points, strict=True) if math.isfinite(value)]
-    if best is not None and finite:
-        value, epoch = best(finite, key=lambda point: point[0])  # the first of several equals
+    best = best_point(metric, epochs, points)
+    if best is not None:
+        epoch, value = best
         where = f"best {number(value)} at epoch {epoch:g}"
         axes.plot(epoch, value, "o", color=colour, markersize=9, fillstyle="none", label=where)
 

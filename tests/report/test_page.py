@@ -1,0 +1,138 @@
+"""The page in a real browser: curves under the mouse, phones, the dark, hostile names, a run that goes on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import nn
+
+import fourstep as fs
+from fourstep.history import to_json_line
+from fourstep.report.folders import save_comparison, save_report
+
+if TYPE_CHECKING:
+    from tests.report.conftest import Browser  # a fixture gives it; at run time pytest does
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+FIRST_CHART = "document.querySelector('[data-chart] svg')"
+
+
+def train(folder: Path, epochs: int = 3, **more: Any) -> fs.Run:
+    """A small run in a folder; one of its classes, and its data, have names that would do harm in a page."""
+    torch.manual_seed(0)
+    images, labels = torch.randint(256, (60, 1, 6, 6), dtype=torch.uint8), torch.arange(60) % 3
+    data = fs.data.from_arrays(images, labels, batch_size=10, test=0.5, classes=("a", "b", HOSTILE), name=HOSTILE)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    metrics = {"accuracy": fs.accuracy}
+    return fs.fit(
+        model,
+        data,
+        nn.CrossEntropyLoss(),
+        optimizer,
+        epochs=epochs,
+        metrics=metrics,
+        folder=folder,
+        show="none",
+        **more,
+    )
+
+
+def on_the_chart(browser: "Browser", share: float) -> tuple[float, float]:
+    """A place inside the first chart, so far from its left edge."""
+    box = browser.value(
+        f"(() => {{ const r = {FIRST_CHART}.getBoundingClientRect(); return [r.x, r.y, r.width, r.height] }})()"
+    )
+    return box[0] + box[2] * share, box[1] + box[3] / 2
+
+
+@pytest.mark.parametrize(("width", "dark"), [(360, True), (1280, False)])
+def test_a_finished_run_reads_well_and_asks_for_nothing(
+    browser: "Browser",
+    tmp_path: Path,
+    width: int,
+    dark: bool,  # noqa: FBT001 - a case of the test
+) -> None:
+    """No error, no request, no name that becomes HTML, nothing wider than the window; its script draws the curves."""
+    train(tmp_path / "run")
+    browser.look(width=width, dark=dark)
+    browser.open(tmp_path / "run" / "report.html")
+    browser.wait_for(f"{FIRST_CHART} && {FIRST_CHART}.querySelector('path')")
+
+    assert browser.complaints() == []
+    assert browser.value("document.querySelectorAll('img[onerror]').length") == 0
+    assert browser.value("document.body.innerText").count("onerror=alert(1)") >= 1
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    assert browser.value("document.body.innerText").count("finished") >= 1
+
+
+def test_the_mouse_reads_and_zooms_the_curves(browser: "Browser", tmp_path: Path) -> None:
+    """Over a curve its numbers are those of the history; what is dragged over becomes the whole axis."""
+    run = train(tmp_path / "run", epochs=4)
+    browser.look(width=1280)
+    browser.open(tmp_path / "run" / "report.html")
+    browser.wait_for(f"{FIRST_CHART} && {FIRST_CHART}.querySelector('path')")
+    browser.mouse("mouseMoved", *on_the_chart(browser, 0.99))
+    browser.wait_for("!document.querySelector('.tip').hidden")
+    told = browser.value("document.querySelector('.tip').innerText")
+    before = browser.value(f"{FIRST_CHART}.querySelector('path').getAttribute('d')")
+    for kind, share in (("mousePressed", 0.5), ("mouseMoved", 0.7), ("mouseReleased", 0.9)):
+        browser.mouse(kind, *on_the_chart(browser, share), button="left", buttons=1, clickCount=1)
+    browser.wait_for(f"{FIRST_CHART}.querySelector('path').getAttribute('d') !== {before!r}")
+
+    assert f"train loss\t{run.history.rows[-1]['train/loss']:.3f}" in told
+    assert browser.complaints() == []
+
+
+def test_a_run_that_goes_on_is_seen_to_go_on(browser: "Browser", tmp_path: Path) -> None:
+    """The page of a run that is being trained comes again by itself, with the rows that have come since."""
+    pages: list[str] = []
+
+    def write(event: fs.Event) -> None:
+        if event.kind == "epoch" and len(pages) < 2:
+            page = save_report(tmp_path / "run", tmp_path / f"page-{len(pages)}.html").read_text()
+            pages.append(page.replace('"wait": 5.0', '"wait": 0.5'))
+
+    train(tmp_path / "run", hooks=[write])
+    page = tmp_path / "live.html"
+    page.write_text(pages[0])
+    browser.open(page)
+    browser.wait_for("document.body.innerText.includes('1 of 3 epochs')")
+    page.write_text(pages[1])
+    browser.wait_for("document.body.innerText.includes('2 of 3 epochs')")
+
+    assert browser.complaints() == []
+
+
+def test_runs_of_different_tasks_are_compared(browser: "Browser", tmp_path: Path) -> None:
+    """What either has is there; a run without rows, and one with half a last line, are no obstacle."""
+    train(tmp_path / "one")
+    model = nn.Linear(2, 1)
+    data = fs.data.from_arrays(*fs.data.synthetic_regression([2.0, -3.4], 4.2, 100), batch_size=10, test=0.2)
+    fs.fit(
+        model, data, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.03), epochs=2, folder=tmp_path / "two",
+        show="none",
+    )  # fmt: skip
+    rows = tmp_path / "two" / "metrics.jsonl"
+    rows.write_text(rows.read_text() + to_json_line({"epoch": 3.0, "step": 9, "train/loss": 0.1})[:20])
+    page = save_comparison([tmp_path / "one", tmp_path / "two"], tmp_path / "both.html")
+    browser.look(width=360)
+    browser.open(page)
+    browser.wait_for(f"{FIRST_CHART} && {FIRST_CHART}.querySelector('path')")
+
+    assert browser.complaints() == []
+    assert browser.value("document.documentElement.scrollWidth") <= 360
+    (tmp_path / "one" / "metrics.jsonl").write_text("")
+    assert "no measured number" in save_report(tmp_path / "one").read_text()
+
+
+def test_wrong_input_is_one_line(tmp_path: Path) -> None:
+    """No run, the same run twice, a page that would be no page."""
+    train(tmp_path / "run")
+    with pytest.raises(fs.RunFolderError, match="is not there: expected the folder of a run"):
+        save_report(tmp_path / "nothing")
+    with pytest.raises(fs.ConfigError, match="is given twice: expected runs that differ"):
+        save_comparison([tmp_path / "run", tmp_path / "run"], tmp_path / "both.html")
+    with pytest.raises(fs.ConfigError, match=r"expected .*\.html"):
+        save_report(tmp_path / "run", tmp_path / "page.txt")

@@ -18,7 +18,7 @@ from fourstep.show.best import best_point, judged
 )
 def test_the_first_best_of_the_finite_ones(metric: str, ys: list[float], expected: tuple[int, float] | None) -> None:
     """The lowest loss, the highest accuracy; nobody knows what is best of another metric."""
-    assert best_point(metric, range(1, 6), ys) == expected
+    assert best_point(metric, [1.0, 2.0, 3.0, 4.0, 5.0], ys) == expected
 
 
 def test_val_judges_before_test() -> None:

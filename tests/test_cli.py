@@ -1,11 +1,14 @@
 """The command, run as people run it: in an empty folder, looked at by what it prints and leaves."""
 
+import html
 import io
 import json
 import re
+import shlex
 import shutil
 import tomllib
 import warnings
+from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +92,58 @@ def test_the_run_s_folder_is_plain(trained: Path) -> None:
         "report.json",
         "run.toml",
     }
+
+
+def test_report_writes_pages(trained: Path) -> None:
+    """Of one run into its folder, of several into the current one or another; says where."""
+    page = trained / "runs/mlp/report.html"
+    page.unlink()
+    done = fourstep(trained, "report", "runs/mlp")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "runs/mlp/report.html\n", "")
+    assert "MLP with 19,210 parameters" in page.read_text()
+    shutil.copytree(trained / "runs/mlp", trained / "other")
+    for output, told in (((), "report.html\n"), (("--output", "both.html"), "both.html\n")):
+        done = fourstep(trained, "report", "runs/mlp", "other", *output)
+        assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
+        assert "2 runs compared" in (trained / told.strip()).read_text()
+    shutil.rmtree(trained / "other")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda run: (run / "run.toml").write_text("settings = "), r"run\.toml is damaged"),
+        (lambda run: (run / "run.toml").unlink(), r"holds no run\.toml"),
+        (lambda run: (run / "metrics.jsonl").unlink(), r"metrics\.jsonl cannot be read"),
+        (lambda run: (run / "report.json").write_text("[]"), r"report\.json is damaged: report is \[\]"),
+    ],
+)
+def test_a_damaged_run_is_one_line_for_its_report(
+    harm: Callable[[Path], object], message: str, trained: Path, tmp_path: Path
+) -> None:
+    """Its settings, rows or notes; the page that is there stays."""
+    shutil.copytree(trained / "runs/mlp", tmp_path / "run")
+    before = (tmp_path / "run/report.html").read_bytes()
+    harm(tmp_path / "run")
+    for others in ((), (str(trained / "runs/mlp"),)):
+        done = fourstep(tmp_path, "report", "run", *others)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch(rf"fourstep: .*{message}.*\n", done.stderr)
+    assert (tmp_path / "run/report.html").read_bytes() == before
+
+
+def test_the_command_on_the_page_trains_the_same_weights(trained: Path, tmp_path: Path) -> None:
+    """Copied from the page, in an empty folder, and by the run's own settings: bit for bit."""
+    page = (trained / "runs/mlp/report.html").read_text()
+    commands = [html.unescape(text) for text in re.findall(r"<code>(fourstep train .*?)</code>", page, re.DOTALL)]
+    weights = (trained / "runs/mlp/model.safetensors").read_bytes()
+    shutil.copytree(trained / "runs/mlp", tmp_path / "mlp")
+    assert len(commands) == 2
+    for number, command in enumerate(commands):
+        program, *arguments = shlex.split(command)
+        done = fourstep(tmp_path, *arguments, "--run", f"again-{number}")
+        assert (program, done.returncode) == ("fourstep", 0)
+        assert (tmp_path / f"again-{number}/model.safetensors").read_bytes() == weights
 
 
 def test_evaluate_measures_the_trained_model_again(trained: Path) -> None:

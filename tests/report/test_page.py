@@ -1,10 +1,12 @@
 """The page in a real browser: curves under the mouse, phones, the dark, hostile names, a run that goes on."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hatchling.builders.wheel import WheelBuilder
 from torch import nn
 
 import fourstep as fs
@@ -18,14 +20,14 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 FIRST_CHART = "document.querySelector('[data-chart] svg')"
 
 
-def train(folder: Path, epochs: int = 3, **more: Any) -> fs.Run:
+def train(folder: Path, epochs: int = 3, extra: dict[str, Any] | None = None, **more: Any) -> fs.Run:
     """A small run in a folder; one of its classes, and its data, have names that would do harm in a page."""
     torch.manual_seed(0)
     images, labels = torch.randint(256, (60, 1, 6, 6), dtype=torch.uint8), torch.arange(60) % 3
     data = fs.data.from_arrays(images, labels, batch_size=10, test=0.5, classes=("a", "b", HOSTILE), name=HOSTILE)
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    metrics = {"accuracy": fs.accuracy}
+    metrics = {"accuracy": fs.accuracy, **(extra or {})}
     return fs.fit(
         model,
         data,
@@ -37,6 +39,15 @@ def train(folder: Path, epochs: int = 3, **more: Any) -> fs.Run:
         show="none",
         **more,
     )
+
+
+def train_other(folder: Path) -> Path:
+    """A run of another task."""
+    model = nn.Linear(2, 1)
+    data = fs.data.from_arrays(*fs.data.synthetic_regression([2.0, -3.4], 4.2, 100), batch_size=10, test=0.2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.03)
+    fs.fit(model, data, nn.MSELoss(), optimizer, epochs=2, folder=folder, show="none")
+    return folder
 
 
 def on_the_chart(browser: "Browser", share: float) -> tuple[float, float]:
@@ -108,12 +119,7 @@ def test_a_run_that_goes_on_is_seen_to_go_on(browser: "Browser", tmp_path: Path)
 def test_runs_of_different_tasks_are_compared(browser: "Browser", tmp_path: Path) -> None:
     """What either has is there; a run without rows, and one with half a last line, are no obstacle."""
     train(tmp_path / "one")
-    model = nn.Linear(2, 1)
-    data = fs.data.from_arrays(*fs.data.synthetic_regression([2.0, -3.4], 4.2, 100), batch_size=10, test=0.2)
-    fs.fit(
-        model, data, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.03), epochs=2, folder=tmp_path / "two",
-        show="none",
-    )  # fmt: skip
+    train_other(tmp_path / "two")
     rows = tmp_path / "two" / "metrics.jsonl"
     rows.write_text(rows.read_text() + to_json_line({"epoch": 3.0, "step": 9, "train/loss": 0.1})[:20])
     page = save_comparison([tmp_path / "one", tmp_path / "two"], tmp_path / "both.html")
@@ -136,3 +142,47 @@ def test_wrong_input_is_one_line(tmp_path: Path) -> None:
         save_comparison([tmp_path / "run", tmp_path / "run"], tmp_path / "both.html")
     with pytest.raises(fs.ConfigError, match=r"expected .*\.html"):
         save_report(tmp_path / "run", tmp_path / "page.txt")
+
+
+def test_ten_thousand_points_stay_a_small_page(tmp_path: Path) -> None:
+    """Their lowest and highest stay, and the best and the last number; the page takes no longer to write."""
+    run = train(tmp_path / "run", epochs=1)
+    rows = [
+        {"epoch": step / 100, "step": step, "train/loss": 1 + (step * 7919 % 1000) / 1000} for step in range(1, 10_001)
+    ]
+    rows[4_321]["train/loss"], rows[8_888]["train/loss"] = 0.01, 7.5
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(map(to_json_line, rows)))
+    page = save_report(tmp_path / "run").read_text()
+
+    assert len(page) < 150_000
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    curve = data["charts"][0]["curves"][0]
+    assert len(curve["x"]) <= 1_030
+    assert (min(curve["y"]), max(curve["y"])) == (0.01, 7.5)
+    assert (curve["x"][-1], curve["y"][-1]) == (100.0, pytest.approx(rows[-1]["train/loss"]))
+    assert run.history.rows[-1]["epoch"] == 1
+
+
+def test_names_of_strangers_stay_text(tmp_path: Path) -> None:
+    """Of runs, classes, metrics, settings, and what a failed run said: no tag, no line break, no end of the script."""
+    folder = tmp_path / "<i>run</i>"
+    metrics = {f"<u>{HOSTILE}\x1b[2J": fs.accuracy}
+    train(folder, extra=metrics, settings={"<b>note</b>": f"<s>{HOSTILE}\n\u2028"})
+    for page in (
+        (folder / "report.html").read_text(),
+        save_comparison([folder, train_other(tmp_path / "other")], tmp_path / "both.html").read_text(),
+    ):
+        body = page.partition("<body>")[2]
+        assert [tag for tag in ("<i>run", "<u>", "<b>note", "<s>", "<img src=x", "\x1b", "\u2028") if tag in body] == []
+        assert page.count("</script>") == 2
+        assert page.count("<script") == 2
+
+
+def test_the_wheel_holds_the_page_s_parts() -> None:
+    """Templates, style and script are in what `pip install` gets."""
+    root = Path(__file__).parents[2]
+    held = {file.distribution_path for file in WheelBuilder(str(root)).recurse_included_files()}
+    parts = {path.name for path in (root / "src/fourstep/report").iterdir() if path.suffix in (".jinja", ".css", ".js")}
+
+    assert len(parts) == 6
+    assert {f"fourstep/report/{name}" for name in parts} <= held

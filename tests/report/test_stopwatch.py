@@ -95,9 +95,9 @@ def test_the_update_is_timed(clock: Clock, classification: tuple[Tensor, Tensor]
     """From the call of the optimizer to its end, for an optimizer of torch's that is not done in its place."""
 
     class SlowAdam(torch.optim.Adam):
-        def step(self, closure: Any = None) -> None:
+        def step(self, closure: Any = None) -> Any:
             clock.go_on(6.0)
-            super().step(closure)
+            return super().step(closure)
 
     model = Slow(clock)
     optimizer = SlowAdam(model.parameters(), lr=0.1)

@@ -1,6 +1,6 @@
 "use strict";
 // The charts of a report, and how a page of a run that is still going on keeps itself fresh. The page's numbers stand
-// in <script id="data">. What the reader has done (zoom, curves switched off) is kept in the browser's history entry,
+// in the element "data". What the reader has done (zoom, curves switched off) is kept in the browser's history entry,
 // which outlives a reload and needs no storage; nothing is ever fetched.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -108,7 +108,7 @@
         points++;
         if (curve.x[i] >= x[0] && curve.x[i] <= x[1]) spots.push(at);
       }
-      return { text, spots: points <= 40 ? spots : [] };
+      return { text, spots: points <= 40 ? spots : [], dense: points > 400 ? " dense" : "" };
     };
 
     const draw = () => {
@@ -137,8 +137,8 @@
       shape("text", { x: edges.left + inner / 2, y: height - 3, "text-anchor": "middle" }, svg).textContent = data.x;
       const drawn = shape("g", { "clip-path": `url(#${clip})` }, svg);
       for (const curve of shown()) {
-        const { text, spots } = path(curve);
-        shape("path", { class: `curve k${curve.colour}`, d: text, "stroke-dasharray": curve.dash }, drawn);
+        const { text, spots, dense } = path(curve);
+        shape("path", { class: `curve k${curve.colour}${dense}`, d: text, "stroke-dasharray": curve.dash }, drawn);
         for (const [cx, cy] of spots) shape("circle", { class: `spot k${curve.colour}`, cx, cy, r: 2.1 }, drawn);
       }
       for (const curve of shown()) {

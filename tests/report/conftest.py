@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SECONDS = 60.0  # until an answer that does not come fails the test
+SECONDS = 20.0  # until an answer that does not come fails the test
 
 
 class Browser:

@@ -116,6 +116,71 @@ def test_a_run_that_goes_on_is_seen_to_go_on(browser: "Browser", tmp_path: Path)
     assert browser.complaints() == []
 
 
+def test_what_the_reader_did_outlives_a_reload(browser: "Browser", tmp_path: Path) -> None:
+    """Zoom, a curve that was switched off, a list that was opened, and the place in the page."""
+    pages: list[str] = []
+
+    def write(event: fs.Event) -> None:
+        if event.kind == "epoch":
+            page = save_report(tmp_path / "run", tmp_path / "page.html").read_text()
+            pages.append(page.replace('"wait": 5.0', '"wait": 0.5'))
+
+    train(tmp_path / "run", epochs=4, hooks=[write])
+    page = tmp_path / "live.html"
+    page.write_text(pages[1])
+    browser.look(width=800)
+    browser.open(page)
+    for kind, share in (("mousePressed", 0.3), ("mouseMoved", 0.5), ("mouseReleased", 0.7)):
+        browser.mouse(kind, *on_the_chart(browser, share), button="left", buttons=1, clickCount=1)
+    browser.wait_for("!document.querySelectorAll('.tools button')[1].hidden")
+    browser.value("document.querySelector('.legend button').click()")
+    browser.value("document.querySelectorAll('details')[1].open = true")
+    browser.value("scrollTo(0, 400)")
+    page.write_text(pages[2])
+    browser.wait_for("document.body.innerText.includes('3 of 4 epochs') && document.querySelector('.legend button')")
+
+    assert browser.value("document.querySelectorAll('.tools button')[1].hidden") is False
+    assert browser.value("document.querySelector('.legend button').getAttribute('aria-pressed')") == "false"
+    assert browser.value("document.querySelectorAll('details')[1].open") is True
+    assert browser.value("scrollY") == 400
+    assert browser.complaints() == []
+
+
+def test_every_other_way_to_look_at_a_curve(browser: "Browser", tmp_path: Path) -> None:
+    """The wheel with Ctrl zooms and without it scrolls; a double click shows all; keys, legend, logarithm."""
+    train(tmp_path / "run", epochs=6)
+    browser.look(width=1280)
+    browser.open(tmp_path / "run" / "report.html")
+    path, zoomed = (
+        f"{FIRST_CHART}.querySelector('path').getAttribute('d')",
+        "!document.querySelectorAll('.tools button')[1].hidden",
+    )
+    whole, paths = browser.value(path), f"{FIRST_CHART}.querySelectorAll('path').length"
+    x, y = on_the_chart(browser, 0.5)
+    browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=-40, modifiers=2)
+    browser.wait_for(zoomed)
+    for count in (1, 2):
+        for kind in ("mousePressed", "mouseReleased"):
+            browser.mouse(kind, x, y, button="left", buttons=1, clickCount=count)
+    browser.wait_for(f"{path} === {whole!r}")
+    browser.value(f"{FIRST_CHART}.focus()")
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="+", text="+")
+    browser.wait_for(zoomed)
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="0", text="0")
+    browser.wait_for(f"{path} === {whole!r}")
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+    browser.wait_for("document.querySelector('.tip').innerText.includes('epoch')")
+    browser.value("document.querySelectorAll('.tools button')[0].click()")
+    browser.wait_for(f"{path} !== {whole!r}")
+    before = browser.value(paths)
+    browser.value("document.querySelector('.legend button').click()")
+
+    assert browser.value(paths) == before - 1
+    browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=120)
+    browser.wait_for("scrollY > 0")
+    assert browser.complaints() == []
+
+
 def test_runs_of_different_tasks_are_compared(browser: "Browser", tmp_path: Path) -> None:
     """What either has is there; a run without rows, and one with half a last line, are no obstacle."""
     train(tmp_path / "one")

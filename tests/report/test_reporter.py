@@ -70,6 +70,7 @@ def notes_of(folder: Path) -> Notes:
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is written, and a step looked at, as often as there is an event."""
     monkeypatch.setattr(reporter, "REST", 0)
+    monkeypatch.setattr(reporter, "LOOK_EVERY", 0)
     monkeypatch.setattr("fourstep.events.TICK_SECONDS", 0.0)
 
 
@@ -217,6 +218,20 @@ def test_a_run_that_goes_on_is_called_running(tmp_path: Path) -> None:
     assert "1 of 1 epochs" in seen[0]
     assert "2 of 2 epochs" in seen[1]
     assert 'class="state finished"' in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("log_every", [None, 1])
+def test_steps_are_looked_at_however_often_there_are_rows(log_every: int | None, tmp_path: Path) -> None:
+    """A run with a row per step is told of no ticks."""
+    run = train(tmp_path / "run", model=linear(), epochs=10, log_every=log_every)
+    times = notes_of(tmp_path / "run").times
+
+    assert run.step == 40
+    assert times is not None
+    assert times.steps >= 20
+    assert min(times.parts) > 0
+    assert "No step was timed" not in (tmp_path / "run" / "report.html").read_text()
 
 
 @pytest.mark.usefixtures("eager")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fourstep.run import Run  # a reporter reads its run; at run time it is given it and imports nothing
 
 REST = 200  # times as long as a writing took until the next may begin: 0.5 % of the time
+LOOK_EVERY = 0.1  # seconds, until another step is looked at
 FIRST_COST = 0.025  # seconds that a writing is taken to cost before there was one: the first page comes after five
 
 
@@ -48,6 +49,7 @@ class Reporter:
         self._curves: ThinnedCurves | None = None
         self._rows = 0  # that the curves hold
         self._cost, self._next = FIRST_COST, 0.0
+        self._look_next = 0.0
         self._begun = self._evaluations = 0.0
         self._ended: float | None = None
         self._is_broken = False  # the disk did not take something, and that was said
@@ -78,9 +80,9 @@ class Reporter:
     def on_event(self, event: Event) -> None:
         """Write the page anew where that is due; a hook."""
         now = perf_counter()
-        if event.kind == "tick":
-            self.stopwatch.is_due = True
-        elif event.kind == "epoch" and self.stopwatch.passed is not None:
+        if event.kind in ("tick", "row") and now >= self._look_next:  # a run that has a row per step has no ticks
+            self.stopwatch.is_due, self._look_next = True, now + LOOK_EVERY
+        if event.kind == "epoch" and self.stopwatch.passed is not None:
             self._evaluations += now - self.stopwatch.passed
         elif event.kind == "end":
             self._ended = now

@@ -23,7 +23,6 @@ from fourstep.report.tally import ClassTally, ValueTally
 from fourstep.seed import generator_states, set_generator_states
 
 MOST_SAMPLES = 10_000  # that are asked, the first ones in the split's order
-BATCH = 256  # samples at a time, where the split is whole tensors
 
 
 def ask(
@@ -90,8 +89,10 @@ def _can_be_asked_again(split: Any) -> bool:
 def _samples(split: Any, device: torch.device) -> Iterator[tuple[Any, Any, Any]]:
     """What is shown of some samples, the model's inputs, and the targets; in the split's own order."""
     if isinstance(split, Batches):  # read as it lies, so that its position stays
-        for start in range(0, len(split.inputs), BATCH):
-            raw, targets = split.inputs[start : start + BATCH], split.targets[start : start + BATCH]
+        end = min(len(split.inputs), MOST_SAMPLES)
+        for start in range(0, end, split.batch_size):  # the memory was chosen for batches of this size
+            place = slice(start, min(start + split.batch_size, end))
+            raw, targets = split.inputs[place], split.targets[place]
             yield raw, split.prepare(raw.clone()).to(device), targets.to(device)
         return
     loader: Iterable[Any] = split.loader if isinstance(split, LoaderBatches) else split

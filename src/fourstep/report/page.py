@@ -129,7 +129,7 @@ def _cards(record: RunRecord, curves: ThinnedCurves) -> list[tuple[str, str, str
         paces = sorted(row["examples_per_second"] for row in rows)
         found.append(("speed", speed(paces[len(paces) // 2]).removesuffix(" examples/s"), "examples/s, data included"))
         if "seconds" in rows[-1]:
-            found.append(("time", spell_seconds(rows[-1]["seconds"]), "training and evaluation"))
+            found.append(("time", _spell(rows[-1]["seconds"]), "training and evaluation"))
     parameters = record.model.get("parameters")
     if isinstance(parameters, int):
         found.append(("parameters", f"{parameters:,}", words.plain(record.model.get("kind", ""))))

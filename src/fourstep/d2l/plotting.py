@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from fourstep.d2l.counters import Number, as_float
 from fourstep.d2l.curves import FORMATS, as_curves, as_list, format_of, is_list
-from fourstep.d2l.screen import notebook_shell, open_screen, show_still, still_figure
+from fourstep.d2l.screen import open_screen, show_still, still_figure
 from fourstep.errors import ConfigError
+from fourstep.show.places import notebook_shell
 from fourstep.show.thinning import ThinnedCurve
 
 if TYPE_CHECKING:

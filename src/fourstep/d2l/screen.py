@@ -4,17 +4,17 @@ import atexit
 import io
 import os
 import sys
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from fourstep.d2l.counters import Number
-from fourstep.show import can_draw
+from fourstep.show.cell import Cell, Content
+from fourstep.show.pace import Pace
+from fourstep.show.places import can_draw, has_windows, is_prompt, notebook_shell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-REDRAW_SECONDS = 0.25  # at most a few pictures a second
-MAX_SHARE = 0.1  # of the time may go into drawing
+REDRAW_SECONDS, MAX_SHARE = 0.25, 0.1  # a figure is all that such a loop shows
 MAX_FIGURES = 10  # kept open for `plt.show`; matplotlib warns from 20 on
 
 
@@ -59,28 +59,6 @@ def show_still(figure: "Figure") -> None:
         from fourstep.d2l.unseen import Picture  # noqa: PLC0415 - as above
 
         Picture.of(figure).refresh()
-
-
-def notebook_shell() -> Any | None:
-    """The shell of the notebook that this runs in; None elsewhere, a terminal's IPython included."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return shell if getattr(shell, "kernel", None) is not None else None
-
-
-def is_prompt() -> bool:
-    """Does somebody type this line by line?"""
-    return hasattr(sys, "ps1") or bool(sys.flags.interactive)
-
-
-def has_windows() -> bool:
-    """Does matplotlib draw into live windows here?"""
-    from matplotlib import get_backend  # noqa: PLC0415 - slow to import
-    from matplotlib.backends.registry import BackendFilter, backend_registry  # noqa: PLC0415 - as above
-
-    name = get_backend().lower()
-    live: list[str] = backend_registry.list_builtin(BackendFilter.INTERACTIVE)  # type: ignore[no-untyped-call] # no types
-    return name in live or "ipympl" in name or name == "widget"
 
 
 def open_figure(figsize: tuple[Number, Number]) -> "Figure":
@@ -151,16 +129,15 @@ class Window:
 
     def __init__(self, figsize: tuple[Number, Number]) -> None:
         self.figure = open_figure(figsize)
-        self._due = 0.0
+        self._pace = Pace(REDRAW_SECONDS, MAX_SHARE)
         self.figure.show()
 
     def refresh(self) -> None:
         """Draw, unless it was a moment ago: then when the window next can."""
-        started = perf_counter()
         self.figure.canvas.draw_idle()
-        if started >= self._due:
-            self.figure.canvas.flush_events()
-            self._due = next_due(started)
+        if self._pace.is_due():
+            with self._pace.drawing():
+                self.figure.canvas.flush_events()
 
     def finish(self) -> None:
         """Draw now."""
@@ -181,45 +158,16 @@ class Notebook:
         from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
         self.figure = Figure(figsize=figsize, layout="constrained")
-        self._shell = shell
-        self._handle: Any = None
-        self._cell = 0  # the run of a cell under which the picture stands
-        self._due = 0.0
-        self._is_waiting = False
+        self._cell = Cell(shell, self._picture, Pace(REDRAW_SECONDS, MAX_SHARE))
 
     def refresh(self) -> None:
         """Update the picture, unless that was a moment ago: then at the end of the cell."""
-        if self._cell != self._shell.execution_count:  # the picture went with its cell's output: a new one here
-            self._cell, self._handle, self._due = self._shell.execution_count, None, 0.0
-        started = perf_counter()
-        if started >= self._due:
-            self._draw()
-            self._due = next_due(started)
-        elif not self._is_waiting:
-            self._is_waiting = True
-            self._shell.events.register("post_run_cell", self._end_cell)
+        self._cell.refresh()
 
     def finish(self) -> None:
         """Nothing: the end of the cell does it."""
 
-    def _draw(self) -> None:
-        from IPython.display import display  # noqa: PLC0415 - a notebook has it
-
+    def _picture(self, *, is_last: bool) -> Content:  # noqa: ARG002 - as `Cell` calls it; every picture is whole
         buffer = io.StringIO()
         self.figure.savefig(buffer, format="svg", bbox_inches="tight")
-        picture = {"image/svg+xml": buffer.getvalue(), "text/plain": "curves"}
-        if self._handle is None:
-            self._handle = display(picture, raw=True, display_id=True)  # type: ignore[no-untyped-call] # IPython has no types
-        else:
-            self._handle.update(picture, raw=True)
-
-    def _end_cell(self, _result: object = None) -> None:
-        self._shell.events.unregister("post_run_cell", self._end_cell)
-        self._is_waiting = False
-        self._draw()
-
-
-def next_due(started: float) -> float:
-    """When the next drawing may begin, after one that began then."""
-    now = perf_counter()
-    return now + max(REDRAW_SECONDS, (now - started) / MAX_SHARE)
+        return {"image/svg+xml": buffer.getvalue(), "text/plain": "curves"}

@@ -4,7 +4,6 @@ import atexit
 import sys
 from collections import deque
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from rich.live import Live
 
 from fourstep.show.chart import Curve, draw_panel
 from fourstep.show.lines import say
+from fourstep.show.pace import Pace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WIDEST, LINES = 76, 10  # of the chart
 SMALLEST = 30, 14  # columns and lines below which no chart is drawn
 SECONDS_APART, FILE_SECONDS_APART = 0.25, 10.0
-REST = 100  # times as long as a drawing took until the next may begin: 1 % of the time goes into it
+SHARE = 0.01  # of the time may go into drawing
 FILE, MAX_PICTURES = "d2l-figure", 10
 
 
@@ -38,18 +38,16 @@ class Chart:
         self.figure = figure
         self._console = Console(markup=False, emoji=False, highlight=False, force_jupyter=False)
         self._live: Live | None = None
-        self._due = 0.0
+        self._pace = Pace(SECONDS_APART, SHARE)
 
     def refresh(self) -> None:
         """Draw, unless it was a moment ago."""
-        started = perf_counter()
-        if started < self._due:
+        if Chart._shown is self and not self._pace.is_due():
             return
         if Chart._shown is not self:
             self._begin()
-        self._draw()
-        now = perf_counter()
-        self._due = now + max(SECONDS_APART, REST * (now - started))
+        with self._pace.drawing():
+            self._draw()
 
     def finish(self) -> None:
         """Draw a last time, and leave the chart where it is: what is printed comes below it now."""
@@ -58,7 +56,7 @@ class Chart:
             sys.stdout.flush()
             self._live.stop()
             atexit.unregister(self.finish)
-            Chart._shown, self._live, self._due = None, None, 0.0
+            Chart._shown, self._live = None, None
 
     def _begin(self) -> None:
         if Chart._shown is not None:
@@ -116,7 +114,9 @@ class Picture:
         Picture._count += 1
         self._path = Path.cwd() / (f"{FILE}-{self._count}.svg" if self._count > 1 else f"{FILE}.svg")
         self._is_told = False
-        self._due = perf_counter() + FILE_SECONDS_APART
+        self._pace = Pace(FILE_SECONDS_APART, SHARE)
+        self._pace.wait()
+        self._can_save = True
         self._is_saved = True
         self._savefig = figure.savefig
         figure.savefig = self._save_as_asked  # type: ignore[method-assign] # to know that it was called
@@ -135,11 +135,9 @@ class Picture:
     def refresh(self) -> None:
         """Save, unless that was a moment ago: then when the program ends."""
         self._is_saved = False
-        started = perf_counter()
-        if started >= self._due:
-            self._save()
-            now = perf_counter()
-            self._due = now + max(FILE_SECONDS_APART, REST * (now - started))
+        if self._can_save and self._pace.is_due():
+            with self._pace.drawing():
+                self._save()
 
     def finish(self) -> None:
         """Nothing: the program's end does it, unless the figure is saved elsewhere until then."""
@@ -157,7 +155,7 @@ class Picture:
         except OSError as error:
             say(f"the figure could not be saved as {self._path} ({error.strerror or error})")
             atexit.unregister(self._save)
-            self._due = float("inf")
+            self._can_save = False
         else:
             if not self._is_told:
                 say(f"figure: {self._path}")

@@ -1,6 +1,5 @@
 """What is seen of a run: curves in the terminal, lines where there is none, pictures in files."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -8,6 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from fourstep.errors import ConfigError, UnknownNameError
 from fourstep.events import Hook
 from fourstep.history import History
+from fourstep.show.places import can_draw, has_dots
 
 Show: TypeAlias = Literal["auto", "terminal", "lines", "none"]
 
@@ -28,7 +28,7 @@ def open_display(show: Any, history: History) -> tuple[Hook, ...]:
         raise UnknownNameError.of("show", str(show), get_args(Show))
     if show == "none" or sys.stdout is None:  # a program without a console has no standard output
         return ()
-    if show == "terminal" and not _has_dots():
+    if show == "terminal" and not has_dots():
         raise ConfigError(
             f"show 'terminal' draws with braille dots, which the output's encoding {sys.stdout.encoding} lacks: "
             "set PYTHONIOENCODING=utf-8, or use show 'lines'"
@@ -40,22 +40,6 @@ def open_display(show: Any, history: History) -> tuple[Hook, ...]:
     from fourstep.show.terminal import Terminal  # noqa: PLC0415 - rich and plotille are slow to import
 
     return (Terminal(history).on_event,)
-
-
-def can_draw() -> bool:
-    """Is the output a terminal whose cursor can be moved, and that has the characters for curves?"""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    return is_terminal and _has_dots()
-
-
-def _has_dots() -> bool:
-    try:
-        "\N{BRAILLE PATTERN DOTS-1}\N{BOX DRAWINGS LIGHT VERTICAL}".encode(
-            getattr(sys.stdout, "encoding", None) or "utf-8"
-        )
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def save_curves(history: History, path: str | Path) -> None:

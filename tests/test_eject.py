@@ -37,8 +37,8 @@ LIGHT = [name for name in recipe_names() if name not in HEAVY]
 ALL = [(name, data) for name in recipe_names() for data in (["synthetic"] if name == "linear" else DATASETS)]
 CASES = {  # what of it is not the default in each
     "linear": "",
-    "linear, settings": "--lr 0.01 --set val=0.2 --set momentum=0.9 --set accumulate=3 --seed 5",
-    "softmax": "--epochs 2",
+    "linear, settings": "--lr 0.01 --set val=0.2 --set momentum=0.9 --set accumulate=3 --seed 5 --clean-train-metrics",
+    "softmax": "--epochs 2 --clean-train-metrics",
     "softmax, plain": "--epochs 1 --device cpu --set standardize=false --batch-size 100 --set log_every=3 "
     "--set optimizer=adamw",  # whose weight_decay torch would not leave at 0
     "softmax, large": "--epochs 1 --resize 12",  # resized batch by batch
@@ -173,7 +173,7 @@ def test_a_script_prints_the_command_s_lines(name: str, pairs: dict[str, Pair]) 
     """Epoch by epoch the same, but for the speed; and the numbers behind them are equal in every digit."""
     pair = pairs[name]
     lines = [line.rpartition("  ")[0] for line in pair.printed.splitlines() if line.startswith("epoch ")]
-    last = {key.replace("/", "_"): value for key, value in pair.rows[-1].items() if "/" in key}
+    last = {key.replace("/", "_").replace("-", "_"): value for key, value in pair.rows[-1].items() if "/" in key}
 
     assert [line for line in pair.numbers["out"].splitlines() if line.startswith("epoch ")] == lines != []
     assert {key: pair.numbers[key] for key in last} == last
@@ -184,7 +184,8 @@ def test_running_numbers_are_printed_where_the_command_writes_them_down(name: st
     """A line per row within an epoch."""
     rows = [row for row in pairs[name].rows if not row["epoch"].is_integer()]
     expected = [
-        f"step {row['step']}  train loss {number(row['train/loss'])}  train accuracy {number(row['train/accuracy'])}"
+        f"step {row['step']}  train (running mean): loss {number(row['train/loss'])}, "
+        f"accuracy {number(row['train/accuracy'])}"
         for row in rows
     ]
     assert [line for line in pairs[name].numbers["out"].splitlines() if line.startswith("step ")] == expected != []
@@ -203,7 +204,7 @@ def test_what_was_held_out_for_the_test_is_measured_at_the_end(pairs: dict[str, 
     measured = fs.evaluate(model, data.test, torch.nn.CrossEntropyLoss(), metrics={"accuracy": fs.accuracy})
 
     assert (pair.numbers["test_loss"], pair.numbers["test_accuracy"]) == (measured["loss"], measured["accuracy"])
-    assert pair.numbers["out"].splitlines()[-1].startswith(f"test loss {number(measured['loss'])}")
+    assert pair.numbers["out"].splitlines()[-1].startswith(f"test: loss {number(measured['loss'])}")
 
 
 @pytest.fixture

@@ -106,6 +106,7 @@ def test_rows_say_where_and_what(make_model: Build, classification: Classificati
         "train/accuracy",
         "test/loss",
         "test/accuracy",
+        "lr",
         "seconds",
         "examples_per_second",
     ]

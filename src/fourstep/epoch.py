@@ -1,6 +1,7 @@
 """One pass over the training data: what is yielded, recorded, evaluated and written down in it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -8,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from fourstep.data.batches import Seekable
-from fourstep.data.dataset import num_batches, start_pass
-from fourstep.errors import ConfigError, DataError, check_count
+from fourstep.data.dataset import num_batches, split_to_judge, start_pass
+from fourstep.data.loader import generators_of
+from fourstep.errors import DataError, check_count
 from fourstep.evaluation import evaluate
 from fourstep.events import Kind, Position
+from fourstep.history import CLEAN
 from fourstep.losses import LossFn
 from fourstep.nesting import batch_length
 from fourstep.recording import non_finite_error
-from fourstep.seed import generator_states, set_generator_states
+from fourstep.seed import generator_states, set_generator_states, standing
 from fourstep.step import Batch
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ class Epoch:
         self._is_passed = False  # all its batches were taken
         self._is_cut = False  # it ends before its last batch: a hook stopped it, or the run's loop was left
         self._is_closed = False
+        self._lr: Any = None  # as the last batch left it
         self._group: Sequence[Batch] = ()
         self._observed = 0  # of the group
         self._saved: Mapping[str, Any] | None = None  # where to go on, of an epoch that was interrupted
@@ -88,14 +92,14 @@ class Epoch:
                 "on, or is it a generator that was used up?"
             )
         self._read()  # waits for the device, so that the clock tells the truth
+        self._lr = run.lr  # before a schedule changes it for the next epoch
         self._seconds, self._is_passed = perf_counter() - self._started, True
 
     def _groups(self, size: int) -> Iterator[Sequence[Batch]]:
         run, saved = self.run, self._saved
         self._saved, self._is_passed = None, False
         if saved is None:
-            self._batches = self._examples = 0
-            self._started = perf_counter()
+            self._batches, self._examples, self._started = 0, 0, perf_counter()
         else:
             self._started = perf_counter() - saved["epoch"]["seconds"]
             set_generator_states(saved["epoch"]["pass_start"], run.generators)  # the same order again
@@ -188,28 +192,26 @@ class Epoch:
             split: `"train"`, `"val"` or `"test"`; None for val, or test where there is no val.
 
         Returns:
-            name -> value, also in this epoch's row as `split/name`; empty where there is neither val nor test.
+            name -> value, also in this epoch's row as `split/name`, of train as `train-clean/name`; empty where there
+            is neither val nor test.
 
         Raises:
             ConfigError: the split is not there.
         """
-        splits = self.run.data.splits()
-        name = split or ("val" if "val" in splits else "test")
-        if split is not None and split not in splits:
-            raise ConfigError(f"there is no {split!r} split: the data has {', '.join(splits)}")
-        if name not in splits:
+        run, keeper = self.run, self.run.keeper
+        name = split_to_judge(run.data, split)
+        if name is None:
             return {}
-        source = splits[name]
+        source = run.data.splits()[name]
+        # the next epoch's order is drawn from them too; persistent workers draw in a process's first pass alone
+        stands = name == "train" or (keeper is not None and getattr(source, "persistent_workers", False))
         if isinstance(source, Seekable):  # in the same order when the run is started again
             source.seek(self.number - 1)
-        keeper, stays = self.run.keeper, getattr(source, "persistent_workers", False)
-        before = generator_states(self.run.device) if keeper is not None and stays else None
-        if keeper is not None and self._is_passed and self.run.repeats_evaluation and self.run.stopped is None:
-            source = keeper.interruptible(self, source)
-        measured = evaluate(self.run.model, source, loss_fn, metrics=self.run.metrics)
-        if before is not None:  # such a loader draws in a process's first pass alone
-            set_generator_states(before)
-        self.run.recorder.results |= {f"{name}/{metric}": value for metric, value in measured.items()}
+        with standing(run.device, generators_of(source)) if stands else nullcontext():
+            if keeper is not None and self._is_passed and run.repeats_evaluation and run.stopped is None:
+                source = keeper.interruptible(self, source)
+            measured = evaluate(run.model, source, loss_fn, metrics=run.metrics)
+        run.recorder.results |= {f"{CLEAN if name == 'train' else name}/{key}": one for key, one in measured.items()}
         return measured
 
     def close(self) -> None:
@@ -240,9 +242,9 @@ class Epoch:
         self.run.guard.read()
         bad_batch = self.run.recorder.read()
         if bad_batch is not None:
-            raise non_finite_error(bad_batch, self.number, self.run.optimizer.param_groups[0].get("lr"))
+            raise non_finite_error(bad_batch, self.number, self.run.lr)
 
     def _add_row(self, kind: Kind) -> None:
         where = self.position
-        row = self.run.recorder.add_row(where, self.run.announcer.seconds)
+        row = self.run.recorder.add_row(where, self.run.announcer.seconds, self._lr if self._is_passed else self.run.lr)
         self.run.announcer.tell(kind, where, row)

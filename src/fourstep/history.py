@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+CLEAN = "train-clean"  # the split `train` measured again after an epoch, by weights that stand still
 LONGEST_ROW = 2**20  # bytes of a line; what is longer is none of ours, and must not fill the memory
 
 
@@ -25,8 +26,9 @@ class History:
     Attributes:
         rows: one dictionary per log point. `epoch` is how many epochs were done (2.5 is half-way through the third),
             `step` how many updates; measured numbers are named `split/metric`, such as `train/loss` and
-            `test/accuracy`; `seconds` since the run began and `examples_per_second` (training, data loading included)
-            are the clock's.
+            `test/accuracy`, where those of `train` are running means over the epoch so far, each batch measured before
+            its update; `lr` is the optimizer's, of its first group, as the last batch left it; `seconds` since the run
+            began and `examples_per_second` (training, data loading included) are the clock's.
 
     >>> history = History()
     >>> history.append({"epoch": 1.0, "step": 10, "train/loss": 0.5})

@@ -69,9 +69,11 @@ class Recorder:
         self.results = dict(state["results"])
         self._meters.load_state_dict(state["meters"])
 
-    def add_row(self, where: Position, seconds: float) -> dict[str, float]:
-        """Append what was measured so far to the history, and return it."""
+    def add_row(self, where: Position, seconds: float, lr: Any) -> dict[str, float]:
+        """Append what was measured so far to the history, and return it; an lr that is no number is left out."""
         row = {"epoch": where["epochs_done"], "step": where["step"], **self.results}
+        if isinstance(lr, int | float | Tensor):
+            row["lr"] = float(lr)
         row |= {"seconds": seconds, "examples_per_second": where["examples_per_second"]}
         self.history.append(row)
         return row

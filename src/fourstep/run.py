@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from fourstep.checks import check_parts
-from fourstep.data.dataset import as_data
+from fourstep.data.dataset import as_data, evaluated_share
 from fourstep.device import pick_device
 from fourstep.epoch import Epoch
 from fourstep.errors import ConfigError, FourstepWarning, RunFolderError, check_count
@@ -49,7 +49,9 @@ class Run:
         device: `"auto"`, or any name torch knows.
         hooks: functions of an `Event` that may answer `Stop`.
         log_every: add a row of running numbers every so many updates; None adds one at the end of each epoch alone.
-        show: `"terminal"` draws bar and curves, `"lines"` prints a line per epoch, `"none"` nothing; `"auto"` picks.
+        show: `"terminal"` and `"notebook"` draw curves, the last epochs and a bar; `"file"` keeps a picture of the
+            curves up to date, `"lines"` prints a line per epoch, `"none"` nothing; `"auto"` picks notebook, terminal or
+            lines.
         non_finite: what to do before a loss or gradient that is not finite changes the weights: `"stop"` raises and
             keeps the batch in the folder; `"skip"` leaves the update out and goes on, up to three in a row;
             `"rollback"` goes back to the weights and the optimizer of the last epoch's end (or the last of
@@ -100,6 +102,7 @@ class Run:
         self.guard = Guard(self, non_finite, has_folder=folder is not None)
         self.epoch: Epoch | None = None  # the running one
         self.repeats_evaluation = False  # nothing else is done between an epoch's last step and its evaluation
+        self.evaluates_train = False  # after each epoch; `fit` says so
         self.generators: list[torch.Generator] = []  # that the data's order is drawn from, beside the global ones
         self.keeper = None if folder is None else Keeper(self, folder, saving)
         self.reporter = None if folder is None else open_report(self)
@@ -148,7 +151,8 @@ class Run:
     def _epochs(self, epochs: int, folder: RunFolder | None) -> Iterator[Epoch]:
         keep = () if folder is None else (folder.append_row,)
         reports = () if self.reporter is None else (self.reporter.on_event,)
-        shown = open_display(self.show, self.history)
+        place, evaluated = (None if folder is None else folder.path), evaluated_share(self.data)
+        shown = open_display(self.show, self.history, place, evaluated + self.evaluates_train)
         self.announcer = Announcer((*keep, *shown, *reports, *self.hooks), epochs, self.seconds)
         resumed = None if self.keeper is None else self.keeper.resumed
         epoch = resumed or Epoch(self, self.epochs_done)
@@ -211,13 +215,18 @@ class Run:
         return self.keeper.load_best()
 
     @property
+    def lr(self) -> Any:
+        """The learning rate now, of the optimizer's first group; None where it has none."""
+        return self.optimizer.param_groups[0].get("lr")
+
+    @property
     def stopped(self) -> Stop | None:
         """Why a hook ended the run early; None where none did."""
         return self.announcer.stop
 
-    def plot(self, path: str | Path) -> None:
-        """Draw the curves into a file; its ending (`.svg`, `.png`, `.pdf`) says how."""
-        save_curves(self.history, path)
+    def plot(self, path: str | Path, *, lr: bool = False) -> None:
+        """Draw the curves, with `lr` the learning rate too, into a file that ends in `.svg`, `.png` or `.pdf`."""
+        save_curves(self.history, path, lr=lr)
 
 
 def open_report(run: Run) -> "Reporter":

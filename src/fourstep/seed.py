@@ -2,7 +2,8 @@
 
 import random
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -70,6 +71,16 @@ def set_generator_states(states: Mapping[str, Any], others: Sequence[torch.Gener
             put(states[kind])
     for generator, state in zip(others, states["others"], strict=True):
         generator.set_state(state)
+
+
+@contextmanager
+def standing(device: torch.device, others: Sequence[torch.Generator] = ()) -> Iterator[None]:
+    """Leave the generators where they stand, whatever a block draws from them."""
+    before = generator_states(device, others)
+    try:
+        yield
+    finally:
+        set_generator_states(before, others)
 
 
 _ON_DEVICE: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {

@@ -1,4 +1,4 @@
-"""Points as they may be given, and curves that are thinned."""
+"""Points as they may be given."""
 
 from typing import Any
 

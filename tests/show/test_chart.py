@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourstep.show.chart import BUCKETS, MARKERS, Curve, draw_panel
-from fourstep.show.terminal import draw_charts
+from fourstep.show.chart import BUCKETS, MARKERS, draw_panel
+from fourstep.show.page import draw_page
+from fourstep.show.thinning import Curves, ThinnedCurve, add_row
 
 BRAILLE = {chr(code) for code in range(0x2801, 0x2900)}
 
 
-def curve(values: list[float], num_epochs: int) -> Curve:
+def curve(values: list[float], num_epochs: int) -> ThinnedCurve:
     """A curve over evenly spaced moments of the run."""
-    made = Curve(num_epochs)
+    made: Curves = {"a/b": ThinnedCurve(BUCKETS)}
     for index, value in enumerate(values, start=1):
-        made.add(num_epochs * index / len(values), value)
-    return made
+        add_row(made, {"epoch": num_epochs * index / len(values), "a/b": value})
+    return made["a/b"]
 
 
 def drawn(values: list[float], *, panel: str = "loss", width: int = 60, height: int = 10) -> list[str]:
@@ -36,22 +37,28 @@ def drawn(values: list[float], *, panel: str = "loss", width: int = 60, height: 
 def test_any_numbers_are_drawn(first: list[float], second: list[float], width: int, height: int) -> None:
     """No number whatever ends a run because it cannot be drawn, and no line is longer than the terminal is wide."""
     curves = {"train/loss": curve(first, 3), "test/loss": curve(second, 3), "train/mae": curve(second[:1], 3)}
-    lines = draw_charts(curves, 3, width, height)
+    rows = [{"epoch": 1.0 + index, "train/loss": value, "seconds": 0.1} for index, value in enumerate(first[:5])]
+    lines = draw_page(curves, rows, 3, width, height)
 
     assert len(lines) < height
     assert all(line.cell_len <= width for line in lines)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=3000))
-def test_a_long_curve_is_thinned_to_its_extremes(values: list[float]) -> None:
-    """However many points there are, at most two for each 1/256 of the run stay: the lowest and the highest."""
-    made = curve(values, 4)
-    points = made.points()
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_low_terminal_loses_the_table_first(width: int) -> None:
+    """With less and less height: the table's rows, the table, then the charts, and nothing comes back."""
+    curves = {name: curve([1.0, 0.5, 0.7], 9) for name in ("train/loss", "test/loss", "train/accuracy")}
+    rows = [{"epoch": 1.0 + index, "test/loss": 0.5, "seconds": 1.0} for index in range(5)]
+    seen = []
+    for height in range(60, 0, -1):
+        text = [line.plain for line in draw_page(curves, rows, 9, width, height)]
+        has_chart = any("└" in line for line in text)
+        table = next((index for index, line in enumerate(text) if "seconds" in line), None)
+        seen.append((has_chart, 0 if table is None else len(text) - 1 - table))
 
-    assert len(points) <= 2 * (BUCKETS + 1)
-    assert points == sorted(points)
-    assert {min(values), max(values)} <= {value for _, value in points}
-    assert made.last == (4.0, values[-1])
+    assert seen == sorted(seen, reverse=True)
+    assert {(True, 5), (True, 2), (True, 0), (False, 0)} <= set(seen)
+    assert [rows for _, rows in seen if rows == 1] == []
 
 
 def test_a_straight_line_is_drawn_straight() -> None:
@@ -92,16 +99,34 @@ def test_a_loss_over_many_decades_gets_powers_of_ten() -> None:
 
 
 def test_the_legend_names_every_curve_with_its_last_value() -> None:
-    """Marker, name and number; a second line where one is too short, and no value for a curve that has none."""
+    """Marker, name and number; what a running mean is, and the best; further lines where one is too short."""
     curves = {
         "train/loss": curve([2.0, 0.512], 2),
         "val/loss": curve([math.nan], 2),
         "test/loss": curve([1.0, 0.498], 2),
     }
-    wide = draw_panel("loss", curves, epochs=(1.0, 2.0), width=60, height=5)
-    narrow = draw_panel("loss", curves, epochs=(1.0, 2.0), width=32, height=5)
+    wide = draw_panel("loss", curves, epochs=(1.0, 2.0), width=75, height=5)
+    narrow = draw_panel("loss", curves, epochs=(1.0, 2.0), width=40, height=5)
 
-    assert wide[0].plain.rstrip() == "o train loss 0.512  x val loss  + test loss 0.498"
-    assert [line.plain.rstrip() for line in narrow[:2]] == ["o train loss 0.512  x val loss", "+ test loss 0.498"]
-    assert {len(line.plain) for line in wide} == {60}
+    assert wide[0].plain.rstrip() == "o train loss (running mean) 0.512  x val loss  + test loss 0.498"
+    assert [line.plain.rstrip() for line in narrow[:2]] == [
+        *("o train loss (running mean) 0.512", "x val loss  + test loss 0.498")
+    ]
+    assert {len(line.plain) for line in wide} == {75}
     assert MARKERS.isascii()
+
+
+def test_the_best_point_is_marked() -> None:
+    """A star stands where the curve was lowest, in its legend the value; a training curve has none."""
+    values = [1.0, 0.2, 0.9, 0.95, 1.0, 0.9]
+    curves = {"train/loss": curve(values, 6), "test/loss": curve(values, 6)}
+    lines = [line.plain for line in draw_panel("loss", curves, epochs=(1.0, 6.0), width=46, height=8)]
+    (row,) = (index for index, line in enumerate(lines[2:]) if "*" in line)
+
+    assert lines[1].rstrip() == "x test loss 0.900  * best 0.200"
+    assert row == 7
+    assert lines[2 + row][6:].index("*") == round(39 / 5)
+    assert "*" not in "".join(
+        line.plain
+        for line in draw_panel("loss", {"train/loss": curves["train/loss"]}, epochs=(1.0, 6.0), width=46, height=8)
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib.image import imread
 
@@ -45,9 +46,16 @@ def test_an_svg_holds_every_curve_with_its_points(tmp_path: Path) -> None:
 
     assert root.tag == f"{SVG}svg"
     assert sum(path.count("L") == 19 for path in paths) == 4
-    assert {"train loss", "test loss", "train accuracy", "test accuracy", "loss", "accuracy"} <= set(
-        texts(tmp_path / "curves.svg")
-    )
+    assert {
+        *(
+            "train loss (running mean)",
+            "test loss",
+            "train accuracy (running mean)",
+            "test accuracy",
+            "loss",
+            "accuracy",
+        )
+    } <= set(texts(tmp_path / "curves.svg"))
     assert texts(tmp_path / "curves.svg").count("epoch") == 2
 
 
@@ -106,6 +114,30 @@ def test_odd_histories_are_drawn(values: list[float], tmp_path: Path) -> None:
     save_curves(history, tmp_path / "curves.png")
 
     assert imread(tmp_path / "curves.png").shape[:2] == (540, 750)
+
+
+def test_the_learning_rate_is_drawn_on_request(tmp_path: Path) -> None:
+    """In a panel of its own, logarithmic where it falls far; where there is none, that is said."""
+    history = fs.History()
+    for epoch in range(1, 6):
+        history.append({"epoch": float(epoch), "train/loss": 1.0, "lr": 10.0**-epoch})
+    *_, rates = figure_of(history, lr=True).axes
+
+    assert (rates.get_ylabel(), rates.get_yscale()) == ("lr", "log")
+    assert np.asarray(rates.lines[0].get_ydata()).tolist() == [10.0**-epoch for epoch in range(1, 6)]
+    assert len(figure_of(history).axes) == 1
+    with pytest.raises(fs.ConfigError, match="the history holds no lr: its optimizer has none that is a number"):
+        save_curves(filled(), tmp_path / "curves.svg", lr=True)
+
+
+def test_a_long_history_is_drawn_as_fast_as_a_short_one() -> None:
+    """Of 10,000 rows at most 1,026 points a curve, the lowest and the highest among them."""
+    figure = figure_of(filled(10_000))
+    loss, accuracy = figure.axes
+
+    assert max(np.size(line.get_xdata()) for line in [*loss.lines, *accuracy.lines]) <= 1026
+    assert loss.lines[-1].get_label() == "best 1.000 at epoch 8"
+    assert np.max(accuracy.lines[0].get_ydata()) == 1 - 1 / 10_001
 
 
 def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:

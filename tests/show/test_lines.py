@@ -24,8 +24,7 @@ def test_there_is_one_line_per_epoch_and_nothing_else(capsys: pytest.CaptureFixt
     for number, (line, row) in enumerate(zip(lines, rows, strict=True), start=1):
         parts = line.split("  ")
         assert parts[0] == f"epoch {number}/3"
-        assert [part.rsplit(" ", 1)[0] for part in parts[1:-1]] == [
-            *("train loss", "train accuracy", "test loss", "test accuracy")
-        ]
-        assert float(parts[4].rsplit(" ", 1)[1]) == pytest.approx(row["test/accuracy"], rel=5e-3)
+        assert re.sub(r"\d\.\d{3}", "#", parts[1]) == "train (running mean): loss #, accuracy #"
+        assert re.sub(r"\d\.\d{3}", "#", parts[2]) == "test: loss #, accuracy #"
+        assert float(parts[2].rsplit(" ", 1)[1]) == pytest.approx(row["test/accuracy"], rel=5e-3)
         assert re.fullmatch(r"[\d,.]+ examples/s", parts[-1])

@@ -52,6 +52,26 @@ def test_time_left_includes_evaluation() -> None:
     assert progress.seconds_left(99.0) == pytest.approx(7 * 4)  # this epoch takes longer; the others need not
 
 
+def test_the_first_epoch_counts_its_evaluation_from_the_start() -> None:
+    """With as many batches evaluated as trained on, an epoch costs a third more: forward alone, not backward."""
+    first = event("start", 0.0, 0.0)
+    progress = Progress(first, evaluated=1.0)
+    progress.hear(first)
+    progress.hear(event("tick", 0.25, 3.0))
+
+    assert progress.seconds_left(3.0) == pytest.approx(10 * (12 + 4) - 3)
+    progress.hear(event("tick", 1.0, 12.0))  # its evaluation is to come
+    assert progress.seconds_left(12.0) == pytest.approx(10 * (12 + 4) - 12)
+
+
+def test_a_run_that_is_resumed_is_judged_by_what_it_does_now() -> None:
+    """The seconds before a stop are of no epoch of these, and half an epoch is not taken for a whole one."""
+    progress = heard(event("start", 5.5, 1000.0), event("tick", 5.75, 1001.0))
+    assert progress.seconds_left(1001.0) == pytest.approx(4.25 * 4)
+    progress.hear(event("epoch", 6.0, 1002.0))
+    assert progress.seconds_left(1002.0) == pytest.approx(4 * 4)
+
+
 def test_a_run_that_goes_on_counts_from_where_it_was() -> None:
     """After 5 epochs of an earlier call, the sixth took 2 s: four more are left."""
     progress = heard(event("start", 5.0, 0.0), event("epoch", 6.0, 2.0))
@@ -73,8 +93,8 @@ def test_at_the_end_nothing_is_left() -> None:
 @pytest.mark.parametrize("epochs_done", [0.0, 0.5, 99.96, 100.0])
 def test_the_lines_fit(width: int, epochs_done: float) -> None:
     """One line where all fits on it, two where not, never wider than the terminal."""
-    lines = heard(event("tick", epochs_done, 3e5, num_epochs=100, pace=1e7)).lines(3e5, width)
-    assert len(lines) == (1 if width >= 66 or (epochs_done in (0.0, 100.0) and width < 21) else 2)
+    lines = heard(event("start", 0.0, 0.0), event("tick", epochs_done, 3e5, num_epochs=100, pace=1e7)).lines(3e5, width)
+    assert len(lines) == (1 if width >= 66 or (epochs_done == 0.0 and width < 21) else 2)
     assert all(line.cell_len <= width for line in lines)
 
 

@@ -43,7 +43,9 @@ class Child:
 
     def __init__(self) -> None:
         environment = {
-            name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("NO_COLOR", "COLUMNS", "LINES", "FOURSTEP_CURVES")
         }
         environment |= {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
         self.process = pexpect.spawn(sys.executable, ["-c", CHILD], env=environment, echo=False, timeout=60)
@@ -95,15 +97,20 @@ def child() -> Iterator[Child]:
 
 @pytest.mark.parametrize(("columns", "lines"), [(40, 24), (80, 24), (200, 50)])
 def test_a_finished_run_stands_on_the_screen(columns: int, lines: int, child: Child) -> None:
-    """Legends, axes, curves and a full bar, in the terminal's width, and nothing else."""
+    """Legends, axes, curves, the last epochs' numbers and a full bar, in the terminal's width, and nothing else."""
     shown = child.run("fit(10)", columns, lines)
     text = "\n".join(shown)
 
-    assert len(shown) == {40: 22, 80: 18, 200: 17}[columns], (
-        text
-    )  # panels below each other, or beside; nothing left over
-    for name in ("train loss", "test loss", "train accuracy", "test accuracy"):
-        assert len(re.findall(rf"[ox] {name} \d\.\d{{3}}", text)) == 1
+    # panels below each other, or beside; nothing left over
+    assert len(shown) == {40: 23, 80: 22, 200: 24}[columns], text
+    for name in ("train loss (running mean)", "test loss", "train accuracy (running mean)", "test accuracy"):
+        assert len(re.findall(rf"[ox] {re.escape(name)} \d\.\d{{3}}", text)) == 1
+    assert len(re.findall(r"\* best \d\.\d{3}", text)) == 2
+    head = next(index for index, line in enumerate(shown) if "epoch" in line and "accuracy" in line)
+    assert shown[head].split() == ["epoch", *["loss", "accuracy"] * 2, *["seconds"] * (columns > 40)]
+    rows = [line.split() for line in shown[head + 1 : head + (3 if columns == 40 else 6)]]
+    assert [int(row[0]) for row in rows] == list(range(11 - len(rows), 11))
+    assert {len(row) for row in rows} == {len(shown[head].split())}
     assert len(BRAILLE.findall(text)) > 50
     assert text.count("└") == len(re.findall(r"epoch +\d+ ", text)) == 2
     bar = next(line for line in shown if "━" in line)
@@ -204,7 +211,7 @@ def test_the_display_follows_the_terminals_size(child: Child) -> None:
     assert max(map(len, shown)) <= 60
     assert sum("100%" in line for line in shown) == 1
     assert sum("train accuracy" in line for line in shown) == 1
-    assert shown[-4].startswith("epoch ")
+    assert shown[-3].startswith("epoch 300/300 ")
 
 
 def test_the_clock_goes_on_while_nothing_happens(child: Child) -> None:
@@ -287,4 +294,33 @@ def test_a_second_run_goes_on_with_the_curves(child: Child) -> None:
 
     assert "epoch 5/5 " in shown[first]
     assert "epoch 10/10 " in shown[second]
-    assert shown[second - 1].split() == ["epoch", *map(str, range(1, 11))]
+    assert ["epoch", *map(str, range(1, 11))] in [line.split() for line in shown[first:second]]
+
+
+def test_a_run_inside_another_prints_lines_above_it(child: Child) -> None:
+    """A terminal has room for one display; the outer one goes on, and the next run has it again."""
+    program = "def inside(event):\n    if event.kind == 'epoch': fit(2, show='terminal')\nfit(3, hooks=[inside])"
+    shown = child.run(program, 120, 60)
+    assert [line.split("  ")[0] for line in shown[:6]] == ["epoch 1/2", "epoch 2/2"] * 3
+    assert "train (running mean): loss" in shown[0]
+    assert sum("100%" in line for line in shown) == 1
+    assert any(line.startswith("epoch 3/3 ━") for line in shown)
+
+    assert sum("100%" in line for line in child.run("fit(2)")) == 1
+
+
+def test_an_animator_makes_room_for_a_run(child: Child) -> None:
+    """Its chart stays above where it is: nobody had said that its loop was over."""
+    program = (
+        "from fourstep import d2l\n"
+        "animator = d2l.Animator(legend=['mine'])\n"
+        "animator.add(1, 2.0)\nanimator.add(2, 1.0)\n"
+        "fit(2)\n"
+        "animator.add(3, 0.5)\nanimator.finish()"
+    )
+    shown = child.run(program, 100, 80)
+    legends = [index for index, line in enumerate(shown) if line.startswith("o mine ")]
+    (bar,) = (index for index, line in enumerate(shown) if "100%" in line)
+
+    assert [shown[index] for index in legends] == ["o mine 1.000", "o mine 0.500"]
+    assert legends[0] < bar < legends[1]

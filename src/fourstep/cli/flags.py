@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from fourstep.errors import ConfigError
 from fourstep.recipes import FLAGS, Recipe, from_settings, load_recipe, recipe_for, recipe_names, with_settings
@@ -30,6 +30,10 @@ class RecipeFlags:
     resize: Annotated[str | None, option("N", "height and width that the images are given, in pixels")] = None
     device: Annotated[str | None, option("NAME", "auto, cpu, cuda, cuda:1, mps, xpu")] = None
     seed: Annotated[str | None, option("N", "fixes weights, split and order")] = None
+    clean_train_metrics: Annotated[
+        FlagCreatePairsOff[bool],
+        arg(help="after each epoch measure the training data again, by weights that stand still"),
+    ] = False
     set: Annotated[
         UseAppendAction[tuple[str, ...]],
         arg(metavar="NAME=VALUE", help="any other setting of the recipe, such as optimizer=adam; may be repeated"),
@@ -45,6 +49,7 @@ class RecipeFlags:
     def changes(self) -> dict[str, str]:
         """What was asked for otherwise than the recipe has it: name -> value."""
         flags = {name: getattr(self, name) for name in FLAGS}
+        flags["clean_train_metrics"] = "true" if self.clean_train_metrics else None
         return {**_pairs(self.set), **{name: value for name, value in flags.items() if value is not None}}
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
-from tyro.conf import Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from fourstep.data.batches import Batches, Prepare
 from fourstep.data.pictures import has_bright_background, read_picture
@@ -144,9 +144,10 @@ class Plot:
         str | None,
         arg(metavar="FILE", help="ends in .svg, .png or .pdf", help_behavior_hint="(default: RUN/curves.svg)"),
     ] = None
+    lr: Annotated[FlagCreatePairsOff[bool], arg(help="draw the learning rate too")] = False
 
     def execute(self) -> None:
         """Write the file, say where."""
         path = Path(self.output) if self.output else Path(self.run) / "curves.svg"
-        save_curves(load_run(self.run).history, path)
+        save_curves(load_run(self.run).history, path, lr=self.lr)
         print(one_line(str(path)))

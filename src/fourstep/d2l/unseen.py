@@ -1,6 +1,7 @@
 """A growing figure where matplotlib has nothing to show it in: a chart in the terminal, or a file."""
 
 import atexit
+import math
 import sys
 from collections import deque
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 
-from fourstep.show.chart import Curve, draw_panel
+from fourstep.show.chart import BUCKETS, draw_panel
 from fourstep.show.lines import say
 from fourstep.show.pace import Pace
+from fourstep.show.stage import leave_stage, take_stage
+from fourstep.show.thinning import ThinnedCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +35,6 @@ class Chart:
         figure: what is drawn, for `d2l.plt.savefig`.
     """
 
-    _shown: ClassVar["Chart | None"] = None  # a terminal has room for one that moves
-
     def __init__(self, figure: "Figure") -> None:
         self.figure = figure
         self._console = Console(markup=False, emoji=False, highlight=False, force_jupyter=False)
@@ -42,36 +43,34 @@ class Chart:
 
     def refresh(self) -> None:
         """Draw, unless it was a moment ago."""
-        if Chart._shown is self and not self._pace.is_due():
+        if self._live is not None and not self._pace.is_due():
             return
-        if Chart._shown is not self:
-            self._begin()
-        with self._pace.drawing():
-            self._draw()
+        if take_stage(self, self.finish):  # unless a run draws its own curves
+            with self._pace.drawing():
+                self._draw()
 
     def finish(self) -> None:
         """Draw a last time, and leave the chart where it is: what is printed comes below it now."""
-        if Chart._shown is self and self._live is not None:
+        if self._live is not None:
             self._draw()
             sys.stdout.flush()
             self._live.stop()
             atexit.unregister(self.finish)
-            Chart._shown, self._live = None, None
+            leave_stage(self)
+            self._live = None
 
-    def _begin(self) -> None:
-        if Chart._shown is not None:
-            Chart._shown.finish()
-        Chart._shown = self
+    def _begin(self) -> Live:
         is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._live = Live(
-            console=self._console, auto_refresh=False, redirect_stderr=is_terminal, vertical_overflow="crop"
-        )
-        self._live.start()
+        live = Live(console=self._console, auto_refresh=False, redirect_stderr=is_terminal, vertical_overflow="crop")
+        live.start()
         atexit.register(self.finish)  # nobody says when a loop is over
+        return live
 
     def _draw(self) -> None:
+        if self._live is None:
+            self._live = self._begin()
         size = self._console.size
-        if self._live is not None and size.width >= SMALLEST[0] and size.height >= SMALLEST[1]:
+        if size.width >= SMALLEST[0] and size.height >= SMALLEST[1]:
             lines = draw_axes(self.figure.axes[0], min(WIDEST, size.width), min(LINES, size.height - 4))
             self._live.update(Group(*lines), refresh=True)
 
@@ -91,9 +90,10 @@ def draw_axes(axes: "Axes", width: int, height: int) -> list[Any]:
     curves = {}
     for number, line in enumerate(axes.get_lines()):
         name = names[number] if number < len(names) else axes.get_ylabel() or f"curve {number + 1}"
-        curve = curves[name] = Curve(max(1, round(high - low)))
-        for x, y in zip(*np.asarray(line.get_data(), dtype=float), strict=True):
-            curve.add(float(x), float(y))
+        curve = curves[name] = ThinnedCurve(BUCKETS)
+        for x, y in np.asarray(line.get_data(), dtype=float).T.tolist():
+            if math.isfinite(y):
+                curve.add(x, y)
     return draw_panel(
         "loss" if axes.get_yscale() == "log" else "", curves, epochs=(low, high), width=width, height=height
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fourstep.data.batches import Batches, Seekable
 from fourstep.device import to_device
-from fourstep.errors import DataError
+from fourstep.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +111,25 @@ def start_pass(source: Iterable[Any], epoch: int, batch: int, device: torch.devi
     for _ in islice(pairs, batch):
         pass
     return pairs
+
+
+def evaluated_share(data: Data) -> float:
+    """How many batches are evaluated after an epoch for each one that is trained on; 0 where nobody can say."""
+    name = split_to_judge(data)
+    evaluated, trained = None if name is None else num_batches(data.splits()[name]), num_batches(data.train)
+    return evaluated / trained if evaluated and trained else 0.0
+
+
+def split_to_judge(data: Data, asked: str | None = None) -> str | None:
+    """The split that is asked for; else val, or test where there is no val; None where there is neither.
+
+    Raises:
+        ConfigError: the split is not there.
+    """
+    splits = data.splits()
+    if asked is not None and asked not in splits:
+        raise ConfigError(f"there is no {asked!r} split: the data has {', '.join(splits)}")
+    return asked or next((name for name in ("val", "test") if name in splits), None)
 
 
 def num_batches(source: Iterable[Any]) -> int | None:

@@ -63,8 +63,7 @@ class LoaderBatches:
 
     def __init__(self, loader: DataLoader[Any], seed: int) -> None:
         self.loader = loader
-        own = (loader.generator, getattr(loader.sampler, "generator", None))
-        self.generators = [generator for generator in dict.fromkeys(own) if generator is not None]
+        self.generators = generators_of(loader)
         self._sampler = _FromBatch(loader.batch_sampler)
         kept = {name: getattr(loader, name) for name in _KEPT if hasattr(loader, name)}
         self._dataset = SeededDataset(loader.dataset, seed)
@@ -203,6 +202,13 @@ def seeded(seed: int) -> Iterator[None]:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002 - as above
             torch.set_rng_state(own)
+
+
+def generators_of(source: Any) -> list[torch.Generator]:
+    """The generators of a loader's own, from which its order is drawn; other sources have none."""
+    loader = source.loader if isinstance(source, LoaderBatches) else source
+    own = (getattr(loader, "generator", None), getattr(getattr(loader, "sampler", None), "generator", None))
+    return [generator for generator in dict.fromkeys(own) if isinstance(generator, torch.Generator)]
 
 
 def can_seek(loader: Any) -> TypeGuard[DataLoader[Any]]:

@@ -162,5 +162,6 @@ def train(
         hooks=hooks,
         log_every=recipe.log_every or None,
         show=show,
+        clean_train_metrics=recipe.clean_train_metrics,
         settings={"recipe": asdict(recipe)},
     )

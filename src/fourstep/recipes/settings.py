@@ -41,6 +41,7 @@ class Recipe:
         max_grad_norm: clip the gradients to this norm; 0 for no clipping.
         precision: `off`, `bf16` or `fp16`.
         log_every: add running numbers to the curves every so many updates; 0 for epochs' ends alone.
+        clean_train_metrics: after each epoch measure the training data again, by weights that stand still.
         device: where to train.
         seed: fixes the weights' start, the split and the order.
         data_folder: where the data set's files are; empty to look in the usual places.
@@ -65,6 +66,7 @@ class Recipe:
     max_grad_norm: float = 0.0
     precision: str = "off"
     log_every: int = 0
+    clean_train_metrics: bool = False
     device: str = "auto"
     seed: int = 0
     data_folder: str = ""

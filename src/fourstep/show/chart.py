@@ -2,55 +2,27 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import starmap
 from typing import TypeAlias
 
 import plotille
 from rich.text import Text
 
-from fourstep.show.labels import is_logarithmic, number, round_ticks, title
+from fourstep.show.best import best_point, judged
+from fourstep.show.labels import is_logarithmic, metric_of, number, round_ticks, title
+from fourstep.show.thinning import Curves
 
 Point: TypeAlias = tuple[float, float]
 
 COLOURS = ("cyan", "magenta", "green", "red", "blue", "yellow")  # legible on dark and on light
-MARKERS = "ox+*#@"  # one at a curve's end tells it apart without colour; ASCII is one column wide everywhere
+MARKERS = "ox+#@%"  # one at a curve's end tells it apart without colour; ASCII is one column wide everywhere
+BEST = "*"  # where a curve that tells how good the model is was best
 LARGEST, SMALLEST = 1e100, 1e-100  # beyond these, what is computed of values would overflow
-BUCKETS = 256  # per curve: more than the dots that a panel is wide
+BUCKETS = 128  # per curve: with two points each more than the dots that a panel is wide
 GUTTER = 5  # columns for the labels left of the axis, at least; "epoch" fits
 
 
-class Curve:
-    """A curve's points, thinned as they come: the lowest and the highest of every 1/256 of the run.
-
-    Args:
-        num_epochs: where the run ends.
-    """
-
-    def __init__(self, num_epochs: int) -> None:
-        self.last: Point | None = None
-        self._num_epochs = num_epochs
-        self._buckets: dict[int, tuple[Point, Point]] = {}
-
-    def add(self, epoch: float, value: float) -> None:
-        """Add a point; one that is not finite cannot be drawn and is left out."""
-        if not math.isfinite(value):
-            return
-        self.last = point = epoch, max(-LARGEST, min(value, LARGEST))
-        key = int(epoch / self._num_epochs * BUCKETS)
-        low, high = self._buckets.get(key, (point, point))
-        self._buckets[key] = min(low, point, key=_value), max(high, point, key=_value)
-
-    def points(self) -> list[Point]:
-        """In the order of epochs."""
-        return sorted({point for pair in self._buckets.values() for point in pair})
-
-
-def _value(point: Point) -> float:
-    return point[1]
-
-
-def draw_panel(
-    panel: str, curves: Mapping[str, Curve], *, epochs: tuple[float, float], width: int, height: int
-) -> list[Text]:
+def draw_panel(panel: str, curves: Curves, *, epochs: tuple[float, float], width: int, height: int) -> list[Text]:
     """A legend, the curves, and axes with a few round numbers.
 
     Args:
@@ -63,18 +35,23 @@ def draw_panel(
     Returns:
         Lines of exactly `width` columns.
     """
-    drawn = {name: curve.points() for name, curve in curves.items()}
+    drawn = {name: list(starmap(_point, zip(curve.xs, curve.ys, strict=True))) for name, curve in curves.items()}
     values = [value for points in drawn.values() for _, value in points]
     logarithmic = is_logarithmic(panel, values)
     if logarithmic:
         drawn = {name: [(epoch, math.log10(value)) for epoch, value in points] for name, points in drawn.items()}
         values = [math.log10(value) for value in values]
     low, high = _spread(values)
+    best = [
+        point
+        for name in judged(list(curves))
+        if (point := best_point(metric_of(name), *_columns(drawn[name]))) is not None
+    ]
     ticks = [tick for tick in round_ticks(low, high, most=max(5, height // 2)) if not logarithmic or tick == int(tick)]
     labels = [f"{10**tick:.4g}" if logarithmic else f"{tick:.6g}" for tick in ticks]
     gutter = max(GUTTER, *map(len, labels))
     inner = width - gutter - 1
-    rows = _dots(drawn, epochs, (low, high), inner, height)
+    rows = _dots(drawn, best, epochs, (low, high), inner, height)
     at_row = {
         int((tick - low) / (high - low) * (height - 0.01)): label for tick, label in zip(ticks, labels, strict=True)
     }
@@ -82,11 +59,19 @@ def draw_panel(
         Text(f"{at_row[row]:>{gutter}}┤" if row in at_row else " " * gutter + "│", "dim")
         for row in reversed(range(height))
     ]
-    lines = _legend(curves, width) + [Text.assemble(*pair) for pair in zip(left, rows, strict=True)]
+    lines = legend(curves, width) + [Text.assemble(*pair) for pair in zip(left, rows, strict=True)]
     lines += [Text(line, "dim") for line in _epoch_axis(epochs, gutter, inner)]
     for line in lines:
         line.truncate(width, pad=True)
     return lines
+
+
+def _point(x: float, y: float) -> Point:
+    return x, max(-LARGEST, min(y, LARGEST))
+
+
+def _columns(points: list[Point]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def _spread(values: Sequence[float]) -> tuple[float, float]:
@@ -100,7 +85,12 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _dots(
-    drawn: Mapping[str, list[Point]], epochs: tuple[float, float], values: tuple[float, float], width: int, height: int
+    drawn: Mapping[str, list[Point]],
+    best: Sequence[Point],
+    epochs: tuple[float, float],
+    values: tuple[float, float],
+    width: int,
+    height: int,
 ) -> list[Text]:
     """The curves alone, each with its marker at the end; a character is 2 dots wide and 4 high."""
     figure = plotille.Figure()
@@ -112,6 +102,9 @@ def _dots(
         if points:
             colour = COLOURS[index % len(COLOURS)]
             figure.plot(*zip(*points, strict=True), lc=colour)
+            for marked in best:
+                if marked in points:
+                    figure.text(*([part] for part in marked), [BEST], lc=colour)
             figure.text(*([part] for part in points[-1]), [MARKERS[index % len(MARKERS)]], lc=colour)
     # some fonts draw the blank pattern as empty rings
     rows = figure.show().replace("\N{BRAILLE PATTERN BLANK}", " ").split("\n")
@@ -123,15 +116,20 @@ def _limits(low: float, high: float, dots: int) -> tuple[float, float]:
     return low, high + (high - low) / (dots - 1)
 
 
-def _legend(curves: Mapping[str, Curve], width: int) -> list[Text]:
-    """Each curve's marker, name and last value, as many on a line as fit."""
-    lines = [Text()]
+def legend(curves: Curves, width: int) -> list[Text]:
+    """Each curve's marker, name, last value and, where it is known what is good, best: as many on a line as fit."""
+    lines, best = [Text()], judged(list(curves))
     for index, (name, curve) in enumerate(curves.items()):
-        value = "" if curve.last is None else f" {number(curve.last[1])}"
-        entry = Text(f"{MARKERS[index % len(MARKERS)]} {title(name)}{value}", COLOURS[index % len(COLOURS)])
-        if lines[-1] and len(lines[-1]) + 2 + len(entry) > width:
-            lines.append(Text())
-        lines[-1].append("  " if lines[-1] else "").append_text(entry)
+        colour = COLOURS[index % len(COLOURS)]
+        value = f" {number(curve.ys[-1])}" if curve.ys else ""
+        entries = [Text(f"{MARKERS[index % len(MARKERS)]} {title(name)}{value}", colour)]
+        point = best_point(metric_of(name), curve.xs, curve.ys) if name in best else None
+        if point is not None:
+            entries.append(Text(f"{BEST} best {number(point[1])}", colour))
+        for entry in entries:
+            if lines[-1] and len(lines[-1]) + 2 + len(entry) > width:
+                lines.append(Text())
+            lines[-1].append("  " if lines[-1] else "").append_text(entry)
     return lines
 
 

@@ -4,15 +4,30 @@ import math
 from collections.abc import Iterable, Sequence
 
 from fourstep.errors import one_line
+from fourstep.history import CLEAN
 
 MAX_LINEAR_RANGE = 100.0
 LONGEST = 60  # characters of a name that a legend has room for
+RUNNING = "running mean"  # over an epoch whose every batch met other weights
+NOTES = {"train": ("train", RUNNING), CLEAN: ("train", "clean")}  # split -> how it is called, what to know
 
 
 def title(name: str) -> str:
-    """A curve's name in words: `"train/loss"` is "train loss"; a stranger's may hold anything, and be of any length."""
-    words = one_line(name.replace("/", " "))
-    return words if len(words) <= LONGEST else f"{words[: LONGEST - 3]}..."
+    """A curve's name, or a split's, in words; a stranger's may hold anything, and be of any length.
+
+    >>> title("test/loss"), title("train/loss"), title("train-clean")
+    ('test loss', 'train loss (running mean)', 'train (clean)')
+    """
+    split, slash, metric = name.partition("/")
+    known, note = NOTES.get(split, (split, ""))
+    words = shortened(f"{known} {metric}" if slash else known)
+    return f"{words} ({note})" if note else words
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """A text on one line, of at most so many characters."""
+    line = one_line(text)
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
 def number(value: float) -> str:
@@ -60,12 +75,12 @@ def metric_of(name: str) -> str:
 
 
 def is_logarithmic(panel: str, values: Sequence[float]) -> bool:
-    """Do these values, all finite, ask for a logarithmic axis? Losses alone do, when they span more than two decades.
+    """Do these values, all finite, ask for a logarithmic axis? Losses and learning rates over two decades do.
 
     >>> is_logarithmic("loss", [5.0, 0.0002]), is_logarithmic("loss", [2.3, 0.1])
     (True, False)
     """
-    return panel == "loss" and bool(values) and 0 < min(values) < max(values) / MAX_LINEAR_RANGE
+    return panel in ("loss", "lr") and bool(values) and 0 < min(values) < max(values) / MAX_LINEAR_RANGE
 
 
 def round_ticks(low: float, high: float, most: int) -> list[float]:

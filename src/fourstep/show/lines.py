@@ -5,14 +5,18 @@ from contextlib import suppress
 
 from fourstep.errors import one_line
 from fourstep.events import Event
-from fourstep.show.labels import number, speed, title
+from fourstep.show.labels import metric_of, number, shortened, speed, title
 
 
 def print_lines(event: Event) -> None:
     """Print an epoch's numbers when it ends; a hook."""
     if event.kind != "epoch":
         return
-    measured = [f"{title(name)} {number(value)}" for name, value in event.row.items() if "/" in name]
+    splits: dict[str, list[str]] = {}
+    for name, value in event.row.items():
+        if "/" in name:
+            splits.setdefault(name.partition("/")[0], []).append(f"{shortened(metric_of(name))} {number(value)}")
+    measured = [f"{title(split)}: {', '.join(numbers)}" for split, numbers in splits.items()]
     parts = [f"epoch {round(event.epochs_done)}/{event.num_epochs}", *measured, speed(event.examples_per_second)]
     sys.stdout.write("  ".join(parts) + "\n")
     sys.stdout.flush()  # who reads a pipe waits for it

@@ -6,23 +6,32 @@ from fourstep.events import Event
 from fourstep.show.labels import speed
 
 ONE_LINE = 66  # columns from which all fits on one line
+FORWARD = 1 / 3  # of a step; the backward pass costs twice as much (Kaplan et al. 2020, arXiv:2001.08361, 2.1)
 
 
 class Progress:
-    """What the line needs to remember of a run's events."""
+    """What the line needs to remember of a run's events.
 
-    def __init__(self, event: Event) -> None:
+    Args:
+        event: the run's first.
+        evaluated: batches that are evaluated after an epoch, for each one that is trained on.
+    """
+
+    def __init__(self, event: Event, evaluated: float = 0.0) -> None:
         self.event = event
         self.examples_per_second = 0.0
-        self._epoch_ended = 0.0  # in seconds since the run began
+        self._known = event  # the last event whose epochs and seconds are known to belong together
+        self._evaluating = evaluated * FORWARD  # in steps for each step
         self._epoch_seconds = 0.0  # what the last epoch took, its evaluation included
 
     def hear(self, event: Event) -> None:
         """Take note of an event."""
         self.event = event
         self.examples_per_second = event.examples_per_second or self.examples_per_second
-        if event.kind == "epoch":
-            self._epoch_seconds, self._epoch_ended = event.seconds - self._epoch_ended, event.seconds
+        done = event.epochs_done - self._known.epochs_done
+        if event.kind == "epoch" and done > 0:
+            self._epoch_seconds = (event.seconds - self._known.seconds) / done
+            self._known = event
 
     def seconds_left(self, now: float) -> float | None:
         """How long the run still takes, evaluation included; None where nothing is known yet.
@@ -30,16 +39,35 @@ class Progress:
         Args:
             now: in seconds since the run began.
 
-        The last epoch's whole time is what each next one will take. In the first epoch the steps' own speed has to do.
+        The last epoch's whole time is what each next one will take. In the first epoch the steps' own speed has to do,
+        with what evaluating costs in steps.
         """
         event = self.event
         if self._epoch_seconds:
             after_this = self._epoch_seconds * (event.num_epochs - int(event.epochs_done) - 1)
-            return max(after_this, after_this + self._epoch_seconds - (now - self._epoch_ended), 0.0)
-        done = event.epochs_done % 1
-        if not done:
+            return max(after_this, after_this + self._epoch_seconds - (now - self._known.seconds), 0.0)
+        done = event.epochs_done - self._known.epochs_done
+        if done <= 0:
             return None
-        return max(event.seconds / done * (event.num_epochs - event.epochs_done) - (now - event.seconds), 0.0)
+        per_epoch = (event.seconds - self._known.seconds) / done
+        evaluations = event.num_epochs - int(self._known.epochs_done)
+        left = event.num_epochs - event.epochs_done + self._evaluating * evaluations
+        return max(per_epoch * left - (now - event.seconds), 0.0)
+
+    def words(self, now: float) -> tuple[str, str, str]:
+        """Which epoch it is, how fast, and the time that is left or was needed; the last two may be empty.
+
+        Args:
+            now: in seconds since the run began.
+        """
+        event = self.event
+        epoch = event.num_epochs if event.epochs_done >= event.num_epochs else int(event.epochs_done) + 1
+        left = self.seconds_left(now)
+        clock = "" if left is None else f"{spell_seconds(left)} left"
+        if event.kind == "end":
+            clock = f"{spell_seconds(now)} in all"
+        pace = speed(self.examples_per_second) if self.examples_per_second else ""
+        return f"epoch {epoch}/{event.num_epochs}", pace, clock
 
     def lines(self, now: float, width: int) -> list[Text]:
         """One line, or two where the terminal is narrow.
@@ -49,13 +77,8 @@ class Progress:
             width: columns.
         """
         event = self.event
-        epoch = event.num_epochs if event.epochs_done >= event.num_epochs else int(event.epochs_done) + 1
-        left = self.seconds_left(now)
-        clock = "" if left is None else f"{spell_seconds(left)} left"
-        if event.kind == "end":
-            clock = f"{spell_seconds(now)} in all"
-        pace = speed(self.examples_per_second) if self.examples_per_second else ""
-        before, after = f"epoch {epoch}/{event.num_epochs} ", f" {int(100 * event.epochs_done / event.num_epochs):3}%"
+        epoch, pace, clock = self.words(now)
+        before, after = f"{epoch} ", f" {int(100 * event.epochs_done / event.num_epochs):3}%"
         details = "  ".join(part for part in (pace, clock) if part)
         if width >= ONE_LINE:
             details = f"{details:<34}"  # so that the bar's end stands still

@@ -1,7 +1,6 @@
-"""A run in the terminal: the curves as they grow and, below them, a progress bar."""
+"""A run in the terminal: the curves as they grow, the last epochs' numbers and, below them, a progress bar."""
 
 import atexit
-import math
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -13,37 +12,43 @@ from rich.text import Text
 
 from fourstep.events import Event
 from fourstep.history import History
-from fourstep.show.chart import Curve, draw_panel
-from fourstep.show.labels import panels
+from fourstep.show.chart import BUCKETS
+from fourstep.show.lines import print_lines
+from fourstep.show.pace import Pace
+from fourstep.show.page import draw_page
 from fourstep.show.progress import Progress
+from fourstep.show.stage import leave_stage, take_stage
+from fourstep.show.table import LastEpochs
+from fourstep.show.thinning import Curves, add_row
 
 REFRESHES = 4  # a second
-BESIDE = 72  # columns from which two panels stand side by side
-WIDEST = 100  # columns of a panel
-SMALLEST = 4, 30  # lines and columns below which no curve is drawn
-REST = 100  # times as long as a drawing took until the next may begin: 1 % of the time goes into it
+SHARE = 0.01  # of the time goes into drawing the curves
 
 
 class Terminal:
     """Draws a run's events on standard output.
 
     The events come from the training loop and only leave a note; a thread draws four times a second, so that the clock
-    goes on during a long step or evaluation.
+    goes on during a long step or evaluation. Inside another run, as in its hook, it prints lines, above the other's
+    curves.
 
     Args:
         history: the rows that there are before the run goes on.
+        evaluated: batches that are evaluated after an epoch, for each one that is trained on.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, evaluated: float = 0.0) -> None:
         self._rows: deque[Mapping[str, float]] = deque(
             history.rows
         )  # still to be drawn; filled by the loop, emptied by the thread
-        self._curves: dict[str, Curve] = {}
-        self._charts: list[Text] = []
+        self._curves: Curves = {}
+        self._last = LastEpochs()
+        self._page: list[Text] = []
         self._size = (0, 0)
-        self._rest_until = 0.0
+        self._pace = Pace(0.0, SHARE)
         self._heard = 0.0
         self._is_open = True
+        self._evaluated = evaluated
         self._progress: Progress | None = None
         self._console = Console(markup=False, emoji=False, highlight=False, force_jupyter=False)
         self._live = Live(
@@ -61,11 +66,15 @@ class Terminal:
                 self._hear(event)
             except OSError:
                 self._is_open = False
+                leave_stage(self)
 
     def _hear(self, event: Event) -> None:
         self._heard = perf_counter()
+        if not take_stage(self):
+            print_lines(event)
+            return
         if self._progress is None:
-            self._progress = Progress(event)
+            self._progress = Progress(event, self._evaluated)
         self._progress.hear(event)
         if event.row:
             self._rows.append(event.row)
@@ -76,53 +85,24 @@ class Terminal:
             sys.stdout.flush()  # what the user printed without a line's end
             self._live.stop()
             atexit.unregister(self._live.stop)
+            leave_stage(self)
 
     def _picture(self) -> Group:
         """What stands on the screen now."""
         if self._progress is None:
             return Group()
-        begun, size = perf_counter(), self._console.size
-        is_due = self._rows and (begun >= self._rest_until or self._progress.event.kind == "end")
+        size, event = self._console.size, self._progress.event
+        is_due = self._rows and (self._pace.is_due() or event.kind == "end")
         if is_due or size != self._size:
             self._size = size
-            self._draw_charts(self._progress.event.num_epochs)
-            self._rest_until = begun + REST * (perf_counter() - begun)
-        now = self._progress.event.seconds + begun - self._heard
-        return Group(*self._charts, *self._progress.lines(now, size.width))
+            with self._pace.drawing():
+                self._draw_page(event.num_epochs)
+        now = event.seconds + perf_counter() - self._heard
+        return Group(*self._page, *self._progress.lines(now, size.width))
 
-    def _draw_charts(self, num_epochs: int) -> None:
+    def _draw_page(self, num_epochs: int) -> None:
         while self._rows:
             row = self._rows.popleft()
-            for name, value in row.items():
-                if "/" in name:
-                    self._curves.setdefault(name, Curve(num_epochs)).add(row["epoch"], value)
-        self._charts = draw_charts(self._curves, num_epochs, *self._size)
-
-
-def draw_charts(curves: dict[str, Curve], num_epochs: int, width: int, height: int) -> list[Text]:
-    """The panels of losses and of other metrics: side by side in a wide terminal, else one below the other.
-
-    Args:
-        curves: name -> points, `split/metric`.
-        num_epochs: where the horizontal axis ends.
-        width: the terminal's columns.
-        height: the terminal's lines; some are left for the progress bar.
-
-    Returns:
-        The lines; none where there is nothing to draw, or no room.
-    """
-    groups = {panel: {name: curves[name] for name in names} for panel, names in panels(curves)}
-    first = min((point[0] for curve in curves.values() for point in curve.points()[:1]), default=0.0)
-    epochs = float(min(math.floor(first), num_epochs - 1)), float(num_epochs)
-    beside = len(groups) == 2 and width >= BESIDE  # noqa: PLR2004 - there are never more
-    columns = min(WIDEST, (width - 2) // 2 if beside else width)
-    rows = min(12, height - 8) if beside or len(groups) == 1 else min(8, (height - 12) // 2)
-    if not groups or rows < SMALLEST[0] or columns < SMALLEST[1]:
-        return []
-    drawn = [draw_panel(panel, group, epochs=epochs, width=columns, height=rows) for panel, group in groups.items()]
-    if not beside:
-        return [line for panel in drawn for line in panel]
-    most = max(map(len, drawn))
-    blank = Text(" " * columns)
-    left, right = ([blank] * (most - len(panel)) + panel for panel in drawn)  # their axes on one line
-    return [Text.assemble(*pair) for pair in zip(left, [Text("  ")] * most, right, strict=True)]
+            add_row(self._curves, row, BUCKETS)
+            self._last.add(row)
+        self._page = draw_page(self._curves, self._last.rows, num_epochs, *self._size)

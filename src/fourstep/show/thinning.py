@@ -1,16 +1,20 @@
-"""A curve of any length in few points, for pictures that are drawn again and again while it grows."""
+"""Curves of any length with as many points as a picture can show."""
 
+import math
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 Number: TypeAlias = float | int  # the tests check annotations by beartype, to which an int is no float
-
-BUCKETS = 512  # a picture of the book's size is some 200 pixels wide, a browser's window a thousand
+BUCKETS = 512  # a panel is some 700 pixels wide, a browser's window a thousand
 
 
 class ThinnedCurve:
     """The lowest and the highest point of every so many in a row, and the latest ones as they are.
 
-    Up to 1,024 points it is the curve itself; then the buckets become twice as wide.
+    Up to twice `buckets` points it is the curve itself; then the buckets become twice as wide.
+
+    Args:
+        buckets: half of how many points there are at most.
 
     Attributes:
         xs: of the points to draw, in their order.
@@ -23,9 +27,10 @@ class ThinnedCurve:
     (True, 4999, [0, 6])
     """
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: int = BUCKETS) -> None:
         self.xs: list[Number] = []
         self.ys: list[Number] = []
+        self._buckets = buckets
         self._width = 2  # points in a bucket; a full one keeps two of them
         self._full = 0  # buckets that are full
         self._inside = 0  # points in the one that is not
@@ -41,7 +46,7 @@ class ThinnedCurve:
         if self._inside == self._width:
             self._keep_two(start, len(self.xs))
             self._full, self._inside = self._full + 1, 0
-        if self._full == BUCKETS:
+        if self._full == self._buckets:
             self._halve()
 
     def _keep_two(self, start: int, end: int) -> None:
@@ -58,3 +63,25 @@ class ThinnedCurve:
             self._keep_two(2 * bucket, 2 * bucket + 4)
         self._full //= 2
         self._width *= 2
+
+
+Curves: TypeAlias = dict[str, ThinnedCurve]  # by their names, `split/metric`
+
+
+def add_row(curves: Curves, row: Mapping[str, float], buckets: int = BUCKETS) -> None:
+    """Add a row of a history to its curves; a number that is not finite cannot be drawn and is left out."""
+    for name, value in row.items():
+        if "/" in name:
+            curve = curves.get(name)
+            if curve is None:
+                curve = curves[name] = ThinnedCurve(buckets)
+            if math.isfinite(value):
+                curve.add(row["epoch"], value)
+
+
+def curves_of(rows: Iterable[Mapping[str, float]]) -> Curves:
+    """The curves of a history."""
+    curves: Curves = {}
+    for row in rows:
+        add_row(curves, row)
+    return curves

@@ -184,8 +184,7 @@ def test_running_numbers_are_printed_where_the_command_writes_them_down(name: st
     """A line per row within an epoch."""
     rows = [row for row in pairs[name].rows if not row["epoch"].is_integer()]
     expected = [
-        f"step {row['step']}  train (running mean): loss {number(row['train/loss'])}, "
-        f"accuracy {number(row['train/accuracy'])}"
+        f"step {row['step']}  train: loss {number(row['train/loss'])}, accuracy {number(row['train/accuracy'])}"
         for row in rows
     ]
     assert [line for line in pairs[name].numbers["out"].splitlines() if line.startswith("step ")] == expected != []

@@ -92,7 +92,7 @@ def test_the_mouse_reads_and_zooms_the_curves(browser: "Browser", tmp_path: Path
         browser.mouse(kind, *on_the_chart(browser, share), button="left", buttons=1, clickCount=1)
     browser.wait_for(f"{FIRST_CHART}.querySelector('path').getAttribute('d') !== {before!r}")
 
-    assert f"train loss\t{run.history.rows[-1]['train/loss']:.3f}" in told
+    assert f"train loss (running mean)\t{run.history.rows[-1]['train/loss']:.3f}" in told
     assert browser.complaints() == []
 
 

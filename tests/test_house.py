@@ -53,11 +53,11 @@ def test_everything_public_is_documented() -> None:
     assert [name for name in public if not (getattr(fs, name).__doc__ or "").strip()] == []
 
 
-def test_the_book_is_imported_when_it_is_asked_for() -> None:
+def test_the_book_and_the_trace_are_imported_when_they_are_asked_for() -> None:
     """By attribute as by `from fourstep import d2l`; and a name that is not there is an error as in any module."""
     program = (
-        "import sys, fourstep as fs; before = 'fourstep.d2l' in sys.modules; fs.d2l.accuracy;"
-        "from fourstep import d2l; assert not before and d2l is fs.d2l; fs.nothing"
+        "import sys, fourstep as fs; before = {'fourstep.d2l', 'fourstep.inside'} & set(sys.modules); fs.d2l.accuracy;"
+        "from fourstep import d2l, trace; assert not before and d2l is fs.d2l and trace is fs.trace; fs.nothing"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
@@ -68,6 +68,7 @@ def test_import_is_light() -> None:
     """`import fourstep` takes at most 0.1 s on top of torch, and no drawing, table or screen library with it."""
     heavy = [
         "fourstep.d2l",
+        "fourstep.inside",
         "matplotlib",
         "rich",
         "pandas",

@@ -11,8 +11,7 @@
 """
 
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fourstep import data as data
 from fourstep import models as models
@@ -36,10 +35,6 @@ from fourstep.evaluation import predict as predict
 from fourstep.events import Event as Event
 from fourstep.events import Stop as Stop
 from fourstep.history import History as History
-from fourstep.inside.inventory import Summary as Summary
-from fourstep.inside.inventory import summary as summary
-from fourstep.inside.result import Trace as Trace
-from fourstep.inside.slow_motion import trace as trace
 from fourstep.loop import fit as fit
 from fourstep.metrics import accuracy as accuracy
 from fourstep.metrics import top_k as top_k
@@ -55,12 +50,29 @@ from fourstep.step import train_step as train_step
 
 if TYPE_CHECKING:
     from fourstep import d2l as d2l
+    from fourstep.inside.inventory import Summary as Summary
+    from fourstep.inside.inventory import summary as summary
+    from fourstep.inside.result import Trace as Trace
+    from fourstep.inside.slow_motion import trace as trace
 
 __version__ = "0.1.0.dev0"
 
+# Where a name is from that is imported when it is first asked for: most programs do without, and start sooner.
+_LATER = {
+    "d2l": "fourstep.d2l",
+    "Summary": "fourstep.inside.inventory",
+    "summary": "fourstep.inside.inventory",
+    "Trace": "fourstep.inside.result",
+    "trace": "fourstep.inside.slow_motion",
+}
 
-def __getattr__(name: str) -> ModuleType:
-    """`fourstep.d2l`, which takes a quarter of the whole package's import, comes when it is first asked for."""
-    if name == "d2l":
-        return import_module("fourstep.d2l")
-    raise AttributeError(f"module 'fourstep' has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'fourstep' has no attribute {name!r}")
+    module = import_module(_LATER[name])
+    return module if name == "d2l" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

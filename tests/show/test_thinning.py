@@ -29,3 +29,13 @@ def test_every_part_of_a_long_curve_is_seen() -> None:
     assert max(b - a for a, b in zip(curve.xs, curve.xs[1:], strict=False)) < 1000
     assert max(curve.ys) == 5
     assert curve.xs[curve.ys.index(5)] == 40_001
+
+
+def test_the_last_point_is_there_at_every_moment() -> None:
+    """Also where it fills a bucket and is neither its lowest nor its highest; the next one takes its place."""
+    curve = ThinnedCurve(buckets=8)
+    for step, value in enumerate([0.0, 9.0, 5.0, 4.0] * 100):
+        curve.add(step, value)
+        assert (curve.xs[-1], curve.ys[-1]) == (step, value)
+        assert curve.xs == sorted(set(curve.xs))
+        assert len(curve.xs) <= 2 * 8 + 2

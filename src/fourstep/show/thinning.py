@@ -34,9 +34,12 @@ class ThinnedCurve:
         self._width = 2  # points in a bucket; a full one keeps two of them
         self._full = 0  # buckets that are full
         self._inside = 0  # points in the one that is not
+        self._is_guest = False  # the last point, which its full bucket would not keep
 
     def add(self, x: Number, y: Number) -> None:
         """Add a point, in the time that one takes."""
+        if self._is_guest:
+            del self.xs[-1], self.ys[-1]
         self.xs.append(x)
         self.ys.append(y)
         self._inside += 1
@@ -48,6 +51,10 @@ class ThinnedCurve:
             self._full, self._inside = self._full + 1, 0
         if self._full == self._buckets:
             self._halve()
+        self._is_guest = (self.xs[-1], self.ys[-1]) != (x, y)
+        if self._is_guest:
+            self.xs.append(x)
+            self.ys.append(y)
 
     def _keep_two(self, start: int, end: int) -> None:
         """Of the points from `start` to `end` the lowest and the highest; where all are alike, the first and last."""

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from fourstep.device import to_device
 from fourstep.errors import ConfigError, DataError
+from fourstep.evaluation import device_of
 from fourstep.inside.counts import Counting, count_by_definition, keeping_count
 from fourstep.inside.forward import Visit, watching
 from fourstep.inside.printing import page_html, page_text
 from fourstep.inside.rows import Layer, make_rows, shapes_of
 from fourstep.inside.shapes import is_ready, kinds_in, tensors_in
 from fourstep.nesting import map_tensors
-from fourstep.seed import generator_states, set_generator_states
+from fourstep.seed import standing
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -105,17 +106,15 @@ def summary(model: Any, *inputs: Any, **named: Any) -> Summary:
     if not isinstance(model, nn.Module) or not (inputs or named):
         found = "no inputs" if isinstance(model, nn.Module) else f"a {type(model).__name__} as the model"
         raise ConfigError(f"summary was given {found}: expected summary(model, inputs), such as a batch's inputs")
-    device = _device_of(model)
-    before = generator_states(device)
-    try:
-        return _look(model, to_device(inputs, device), to_device(named, device))
-    except DataError:
-        pair = inputs[0] if len(inputs) == 1 and not named else None
-        if not (isinstance(pair, tuple | list) and len(pair) == 2):  # noqa: PLR2004 - a batch
-            raise
-        return _look(model, (to_device(pair[0], device),), {})
-    finally:
-        set_generator_states(before)
+    device = device_of(model)
+    with standing(device):
+        try:
+            return _look(model, to_device(inputs, device), to_device(named, device))
+        except DataError:
+            pair = inputs[0] if len(inputs) == 1 and not named else None
+            if not (isinstance(pair, tuple | list) and len(pair) == 2):  # noqa: PLR2004 - a batch
+                raise
+            return _look(model, (to_device(pair[0], device),), {})
 
 
 def _look(model: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> Summary:
@@ -151,7 +150,7 @@ def _summarised(twin: nn.Module, taken: Any, visits: list[Visit], touched: set[i
     return Summary(
         kind=type(twin).__name__,
         given=kinds_in(taken),
-        device=_device_of(twin),
+        device=device_of(twin),
         is_training=twin.training,
         samples=_count_samples(twin, taken),
         layers=layers,
@@ -159,16 +158,11 @@ def _summarised(twin: nn.Module, taken: Any, visits: list[Visit], touched: set[i
         trainable=sum(map(Tensor.numel, trainable)),
         multiply_adds=sum(visit.multiply_adds for visit in visits),
         unknown=tuple(layer.name for layer in layers if layer.multiply_adds is None),
-        parameter_bytes=sum(map(_size, parameters)),
-        buffer_bytes=sum(_size(buffer) for buffer in twin.buffers() if is_ready(buffer)),
-        gradient_bytes=sum(map(_size, trainable)),
+        parameter_bytes=sum(parameter.nbytes for parameter in parameters),
+        buffer_bytes=sum(buffer.nbytes for buffer in twin.buffers() if is_ready(buffer)),
+        gradient_bytes=sum(parameter.nbytes for parameter in trainable),
         activation_bytes=sum(visit.kept_bytes for visit in visits),
     )
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    tensors = (tensor for source in (model.parameters(), model.buffers()) for tensor in source)
-    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def _count_samples(model: nn.Module, taken: Any) -> int:
@@ -176,10 +170,6 @@ def _count_samples(model: nn.Module, taken: Any) -> int:
     first = next(tensors_in(taken), None)
     is_time_first = isinstance(model, nn.RNNBase) and not model.batch_first and first is not None and first.dim() == 3  # noqa: PLR2004 - steps, samples, features
     return 1 if first is None or not first.dim() else first.shape[1 if is_time_first else 0]
-
-
-def _size(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
 
 
 def _copied(model: nn.Module) -> nn.Module:

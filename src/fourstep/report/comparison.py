@@ -7,13 +7,14 @@ from typing import Any
 
 from fourstep.errors import one_line
 from fourstep.report import words
-from fourstep.report.curves import NUM_COLOURS, ThinnedCurves, compared_charts
+from fourstep.report.curves import NUM_COLOURS, compared_charts, drawable, summarise
 from fourstep.report.notes import Notes
 from fourstep.report.page import render
 from fourstep.runs.record import RunRecord
 from fourstep.show.best import best_point
 from fourstep.show.labels import metric_of, number, title
 from fourstep.show.progress import spell_seconds
+from fourstep.show.thinning import Curves, curves_of
 
 
 def comparison_of(runs: Sequence[tuple[RunRecord, Notes | None]]) -> str:
@@ -27,10 +28,9 @@ def comparison_of(runs: Sequence[tuple[RunRecord, Notes | None]]) -> str:
     """
     records = [record for record, _ in runs]
     names = names_of([record.path for record in records])
-    curves = [ThinnedCurves.of(record.history) for record in records]
-    drawn = [(name, one) for name, one in zip(names, curves, strict=True) if one.names]
+    curves = [drawable(curves_of(record.history)) for record in records]
     colours = [number % NUM_COLOURS for number in range(len(runs))]
-    charts = compared_charts(zip(names, curves, strict=True)) if drawn else []
+    charts = compared_charts(zip(names, curves, strict=True)) if any(curves) else []
     listed = zip(names, colours, runs, strict=True)
     return render(
         "comparison.html.jinja",
@@ -77,14 +77,14 @@ def _row(record: RunRecord, notes: Notes | None) -> dict[str, str]:
     }
 
 
-def _results(records: Sequence[RunRecord], curves: Sequence[ThinnedCurves]) -> list[dict[str, Any]]:
+def _results(records: Sequence[RunRecord], curves: Sequence[Curves]) -> list[dict[str, Any]]:
     """A row per curve of any run: each run's last and best number, and which run has the best one."""
-    names = dict.fromkeys(name for one in curves for name in one.names)
+    names = dict.fromkeys(name for one in curves for name in one)
     return [_result(name, records, curves) for name in names]
 
 
-def _result(name: str, records: Sequence[RunRecord], curves: Sequence[ThinnedCurves]) -> dict[str, Any]:
-    found = [one.summary(name) if name in one.names else None for one in curves]
+def _result(name: str, records: Sequence[RunRecord], curves: Sequence[Curves]) -> dict[str, Any]:
+    found = [summarise(name, one[name]) if name in one else None for one in curves]
     bests = [None if one is None or one.best is None else one.best[1] for one in found]
     there = [(place, value) for place, value in enumerate(bests) if value is not None]
     top = best_point(metric_of(name), [float(place) for place, _ in there], [value for _, value in there])

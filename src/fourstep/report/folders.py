@@ -6,13 +6,13 @@ from pathlib import Path
 
 from fourstep.errors import ConfigError
 from fourstep.report.comparison import comparison_of
-from fourstep.report.curves import ThinnedCurves
 from fourstep.report.notes import Notes, load_notes
 from fourstep.report.page import page_of
 from fourstep.report.reporter import save_page
 from fourstep.runs.folder import REPORT
 from fourstep.runs.lock import is_held
 from fourstep.runs.record import RunRecord, load_run
+from fourstep.show.thinning import curves_of
 
 WAIT = 5.0  # seconds after which a browser looks again, for a page of a run that goes on
 
@@ -34,7 +34,7 @@ def save_report(run: str | Path, path: str | Path | None = None) -> Path:
     """
     record, notes = _read(run)
     target = _html(record.path / REPORT if path is None else path)
-    save_page(page_of(record, notes, ThinnedCurves.of(record.history), wait=WAIT), target)
+    save_page(page_of(record, notes, curves_of(record.history), wait=WAIT), target)
     return target
 
 

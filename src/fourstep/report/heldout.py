@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, SequentialSampler
 
 from fourstep.data.batches import Batches
-from fourstep.data.dataset import Data, pairs_on
+from fourstep.data.dataset import Data, pairs_on, split_to_judge
 from fourstep.data.loader import LoaderBatches
 from fourstep.errors import one_line
 from fourstep.evaluation import device_of, evaluating
 from fourstep.nesting import batch_length
 from fourstep.report.notes import ClassAnswers, ValueAnswers
 from fourstep.report.tally import ClassTally, ValueTally
-from fourstep.seed import generator_states, set_generator_states
+from fourstep.seed import standing
 
 MOST_SAMPLES = 10_000  # that are asked, the first ones in the split's order
 
@@ -40,15 +40,15 @@ def ask(
         The answers, or None and the reason why there are none: whatever a model or data set of the user's may do here,
         it does not end the run.
     """
-    splits = {name: split for name, split in data.splits().items() if name in ("val", "test")}
-    if not splits:
+    name = split_to_judge(data)
+    if name is None:
         return None, "the data has no val or test split"
-    name, split = next(iter(splits.items()))
+    split = data.splits()[name]
     if not _can_be_asked_again(split):
         return None, f"the {name} split is a {type(split).__name__}, and to go through it once more might change it"
     device = device_of(model)
     try:
-        with _unchanged(model, device, others), evaluating(model), torch.no_grad():
+        with standing(device, others), _unchanged(model), evaluating(model), torch.no_grad():
             tally = _tallied(model, _samples(split, device), is_over)
         if tally is None:
             return None, "there are one target and one answer per sample for neither classes nor values"
@@ -115,14 +115,12 @@ def _num_items(split: Any, asked: int) -> int:
 
 
 @contextmanager
-def _unchanged(model: nn.Module, device: torch.device, others: Sequence[torch.Generator]) -> Iterator[None]:
-    """Put generators and buffers back at the end."""
-    before = generator_states(device, others)
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """Put the buffers back at the end."""
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         yield
     finally:
-        set_generator_states(before, others)
         with torch.no_grad():
             for buffer, value in buffers:
                 buffer.copy_(value)

@@ -9,16 +9,18 @@ from fourstep.errors import one_line
 from fourstep.history import History
 from fourstep.report import words
 from fourstep.report.answers import class_view, value_view
-from fourstep.report.curves import Summary, ThinnedCurves, charts_of
+from fourstep.report.curves import Summary, charts_of, drawable, summarise
 from fourstep.report.notes import PARTS, ClassAnswers, Notes, Times, ValueAnswers
 from fourstep.runs.record import RunRecord
 from fourstep.show.best import judged
-from fourstep.show.labels import metric_of, number, speed, title
+from fourstep.show.labels import metric_of, number, shortened, speed, title
 from fourstep.show.progress import spell_seconds
+from fourstep.show.thinning import Curves
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+LONGEST_NAME = 80  # characters of a folder's, as a heading has room for
 PART_WORDS = {
     "data": "data: making and moving the batches",
     "forward": "1. forward, with the loss",
@@ -28,7 +30,7 @@ PART_WORDS = {
 }
 
 
-def page_of(record: RunRecord, notes: Notes | None, curves: ThinnedCurves, *, wait: float = 0.0) -> str:
+def page_of(record: RunRecord, notes: Notes | None, curves: Curves, *, wait: float = 0.0) -> str:
     """A run's page.
 
     Args:
@@ -40,9 +42,10 @@ def page_of(record: RunRecord, notes: Notes | None, curves: ThinnedCurves, *, wa
     Returns:
         HTML, whole in itself.
     """
+    curves = drawable(curves)
     epochs = 0 if notes is None else notes.epochs
     is_live = notes is not None and notes.state == "running"
-    charts = charts_of(curves, float(epochs) if is_live else 0.0) if curves.names else []
+    charts = charts_of(curves, float(epochs) if is_live else 0.0) if curves else []
     return render(
         "run.html.jinja",
         title=_name(record.path),
@@ -88,8 +91,7 @@ def _environment() -> "Environment":
 
 
 def _name(path: Path) -> str:
-    name = one_line(path.absolute().name) or "run"
-    return name if len(name) <= 80 else f"{name[:77]}..."  # noqa: PLR2004 - a line's width
+    return shortened(path.absolute().name, LONGEST_NAME) or "run"
 
 
 def _liveness(notes: Notes | None, wait: float) -> dict[str, Any]:
@@ -114,12 +116,12 @@ def _status(history: History, notes: Notes | None) -> dict[str, Any]:
     }
 
 
-def _cards(record: RunRecord, curves: ThinnedCurves) -> list[tuple[str, str, str]]:
+def _cards(record: RunRecord, curves: Curves) -> list[tuple[str, str, str]]:
     """The few numbers that are asked for first: a name, the number, and what it is of."""
     found = []
-    names = curves.names
+    names = list(curves)
     for name in sorted(judged(names) or names[:2], key=lambda name: metric_of(name) == "loss")[:3]:
-        last, best = curves.summary(name)
+        last, best = summarise(name, curves[name])
         if best is not None:
             found.append((f"best {title(name)}", _number(name, best[1]), f"at epoch {best[0]:.4g}"))
         else:
@@ -140,7 +142,7 @@ def _number(name: str, value: float) -> str:
     return f"{value:.1%}" if metric_of(name) == "accuracy" and 0 <= value <= 1 else number(value)
 
 
-def _numbers(curves: ThinnedCurves) -> list[dict[str, str]]:
+def _numbers(curves: Curves) -> list[dict[str, str]]:
     """Every curve's last and best number."""
 
     def row(name: str, summary: Summary) -> dict[str, str]:
@@ -152,7 +154,7 @@ def _numbers(curves: ThinnedCurves) -> list[dict[str, str]]:
             "where": "" if best is None else f"{best[0]:.4g}",
         }
 
-    return [row(name, curves.summary(name)) for name in curves.names]
+    return [row(name, summarise(name, curve)) for name, curve in curves.items()]
 
 
 def _time_rows(times: Times) -> list[dict[str, Any]]:

@@ -21,9 +21,9 @@ from fourstep.report.notes import PARTS, Notes, State, Times, load_notes, save_n
 from fourstep.report.stopwatch import Stopwatch
 from fourstep.runs.folder import REPORT, RunFolder
 from fourstep.runs.record import load_run
+from fourstep.show.thinning import Curves, add_row
 
 if TYPE_CHECKING:
-    from fourstep.report.curves import ThinnedCurves
     from fourstep.run import Run  # a reporter reads its run; at run time it is given it and imports nothing
 
 REST = 200  # times as long as a writing took until the next may begin: 0.5 % of the time
@@ -46,7 +46,7 @@ class Reporter:
         self.stopwatch = Stopwatch(run.model, run.optimizer, run.device)
         self._folder: RunFolder | None = None
         self._notes = Notes(state="running", begun=time.time(), written=time.time(), epochs=1)
-        self._curves: ThinnedCurves | None = None
+        self._curves: Curves = {}
         self._rows = 0  # that the curves hold
         self._cost, self._next = FIRST_COST, 0.0
         self._look_next = 0.0
@@ -59,7 +59,7 @@ class Reporter:
         self._folder, self._is_broken = folder, False
         self._begun, self._ended = perf_counter(), None
         self.stopwatch = Stopwatch(self.run.model, self.run.optimizer, self.run.device)
-        self._curves, self._rows, self._evaluations = None, 0, 0.0
+        self._curves, self._rows, self._evaluations = {}, 0, 0.0
         self._trying(self._begin_notes, epochs)
         self._next = perf_counter() + REST * self._cost
 
@@ -109,15 +109,14 @@ class Reporter:
 
     def _write_page(self) -> None:
         """Settings as they stand in the folder, all rows so far."""
-        from fourstep.report.curves import ThinnedCurves  # noqa: PLC0415 - with the next: only what is used is imported
         from fourstep.report.page import page_of  # noqa: PLC0415 - jinja2 is slow to import
 
         assert self._folder is not None  # noqa: S101 - our own bug
         rows = self.run.history.rows
-        if self._curves is None or self._rows > len(rows):
-            self._curves, self._rows = ThinnedCurves(), 0
+        if self._rows > len(rows):
+            self._curves, self._rows = {}, 0
         for row in rows[self._rows :]:
-            self._curves.add(row)
+            add_row(self._curves, row)
         self._rows = len(rows)
         self._notes = replace(self._notes, written=time.time(), step=self.run.step, times=self._times())
         record = replace(load_run(self._folder.path, with_rows=False), history=self.run.history)

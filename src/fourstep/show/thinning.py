@@ -76,13 +76,13 @@ Curves: TypeAlias = dict[str, ThinnedCurve]  # by their names, `split/metric`
 
 
 def add_row(curves: Curves, row: Mapping[str, float], buckets: int = BUCKETS) -> None:
-    """Add a row of a history to its curves; a number that is not finite cannot be drawn and is left out."""
+    """Add a row of a history to its curves; what is not finite cannot be drawn and is left out."""
     for name, value in row.items():
         if "/" in name:
             curve = curves.get(name)
             if curve is None:
                 curve = curves[name] = ThinnedCurve(buckets)
-            if math.isfinite(value):
+            if math.isfinite(value) and math.isfinite(row["epoch"]):
                 curve.add(row["epoch"], value)
 
 

@@ -132,7 +132,7 @@ class Keeper:
                 if before["settings"] != tables["settings"]:  # more epochs, or fewer
                     folder.write_settings({**before, "settings": tables["settings"]})
                 return
-        folder.begin(tables)
+        folder.begin(tables, run.data.encoding)
 
     def _restore(self, folder: RunFolder, checkpoint: Checkpoint, parts: Mapping[str, Any]) -> None:
         with reading(checkpoint.path):

@@ -88,7 +88,13 @@ def from_arrays(
         )
         for split, pair in pairs.items()
     }
-    return Data(**batches, classes=tuple(map(str, classes)), name=name)
+    return Data(
+        train=batches["train"],
+        val=batches.get("val"),
+        test=batches.get("test"),
+        classes=tuple(map(str, classes)),
+        name=name,
+    )
 
 
 def _two(held: Any, split: str) -> tuple[Any, Any]:

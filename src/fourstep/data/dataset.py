@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fourstep.data.batches import Batches, Seekable
+from fourstep.data.encoding import Encoding
 from fourstep.device import to_device
 from fourstep.errors import ConfigError, DataError
 
@@ -23,6 +24,7 @@ class Data:
         test: the split to judge by; None where there is none.
         classes: the classes' names in the order of their indices; empty where targets are no classes.
         name: what it is called on screen and in files.
+        encoding: how new inputs are read as these were; None where nothing but tensors was given.
     """
 
     train: Iterable[Any]
@@ -30,6 +32,7 @@ class Data:
     test: Iterable[Any] | None = None
     classes: tuple[str, ...] = ()
     name: str = "data"
+    encoding: Encoding | None = None
 
     def splits(self) -> dict[str, Iterable[Any]]:
         """The splits that are there, by name."""
@@ -43,6 +46,26 @@ class Data:
             return split.to(device) if isinstance(split, Batches) else split
 
         return replace(self, train=moved(self.train), val=moved(self.val), test=moved(self.test))
+
+    def to_inputs(self, source: Any) -> Tensor:
+        """New inputs, read as the training inputs were and ready for the model: `predict(model, data.to_inputs(...))`.
+
+        Args:
+            source: what the data was built from, of new samples: a table or its file, a picture, a folder of them.
+
+        Returns:
+            `(N, ...)`, on the CPU.
+
+        Raises:
+            DataError: the data was built from tensors, which have no encoding; or what is in `source` does not fit.
+            DataFileError: a file is missing or damaged.
+        """
+        if self.encoding is None:
+            raise DataError(
+                f"{self.name} was built from tensors: it cannot read other inputs. Give new ones to predict as tensors "
+                "of the same kind"
+            )
+        return self.encoding.to_inputs(source)
 
 
 def as_data(data: Any) -> Data:

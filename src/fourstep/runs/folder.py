@@ -7,6 +7,7 @@ curves.svg          the history drawn, at the end
 report.html         all of it as a page for a browser; see `fourstep.report`
 report.json         what the page says beside settings and rows: state, times, answers on the held-out split
 model.safetensors   the final weights
+inputs.json         how new inputs are read as the training's were; where the data was built from files or tables
 run.lock            held by the process that trains
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 
 from torch import nn
 
+from fourstep.data.encoding import INPUTS, Encoding, save_encoding
 from fourstep.errors import DataFileError, FourstepWarning, RunFolderError
 from fourstep.events import Event
 from fourstep.files import atomic_write, make_folder, read_toml, reason
@@ -67,7 +69,9 @@ class RunFolder:
         """
         if not (self.path / SETTINGS).exists():
             taken = [
-                name for name in (ROWS, CURVES, REPORT, NOTES, WEIGHTS, CHECKPOINTS) if (self.path / name).exists()
+                name
+                for name in (ROWS, CURVES, REPORT, NOTES, INPUTS, WEIGHTS, CHECKPOINTS)
+                if (self.path / name).exists()
             ]
             if taken:
                 raise RunFolderError(f"{self.path} already holds a {taken[0]}: choose another folder")
@@ -85,8 +89,8 @@ class RunFolder:
                 f"{self.path / SETTINGS} is damaged: {error}. Mend it by hand, or choose another folder"
             ) from error
 
-    def begin(self, tables: Mapping[str, Any]) -> None:
-        """Write down how the run begins: `run.toml`, and no rows.
+    def begin(self, tables: Mapping[str, Any], encoding: Encoding | None = None) -> None:
+        """Write down how the run begins: `run.toml`, no rows, and how inputs are read where that was learnt.
 
         Raises:
             RunFolderError: the folder cannot be written.
@@ -95,6 +99,8 @@ class RunFolder:
         with _writing(self.path):
             (self.path / ROWS).unlink(missing_ok=True)  # it may be a link
             (self.path / ROWS).write_bytes(b"")
+            if encoding is not None:
+                save_encoding(encoding, self.path / INPUTS)
 
     def write_settings(self, tables: Mapping[str, Any]) -> None:
         """Write `run.toml`, in place of what is there.

@@ -77,7 +77,7 @@ def from_arrays(
         pairs |= hold_out(*pairs["train"], fractions, seed=seed, stratify=stratify)
     for split, (_, labels) in pairs.items():
         _check_labels(labels, classes, split)
-    batches = {
+    batches: dict[str, Any] = {
         split: Batches(
             *pair,
             batch_size=batch_size,
@@ -88,13 +88,7 @@ def from_arrays(
         )
         for split, pair in pairs.items()
     }
-    return Data(
-        train=batches["train"],
-        val=batches.get("val"),
-        test=batches.get("test"),
-        classes=tuple(map(str, classes)),
-        name=name,
-    )
+    return Data(**batches, classes=tuple(map(str, classes)), name=name)
 
 
 def _two(held: Any, split: str) -> tuple[Any, Any]:

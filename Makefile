@@ -30,7 +30,8 @@ train: $(READY)  ## train LeNet on real handwritten digits, with a live curve
 	@$(BIN)/fourstep train lenet --data digits
 
 test: $(READY)  ## run the tests, the code blocks of README and docs among them
-	$(BIN)/python -m pytest -q -m "not slow"
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -m "not slow and not alone" -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -m "alone and not slow"
 
 test-slow: $(READY)  ## run the tests that take longer
 	$(BIN)/python -m pytest -q -m slow --timeout 1800

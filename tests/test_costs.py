@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 Counts: TypeAlias = dict[str, dict[str, dict[str, float]]]
 
 FAULTS = 10  # of pages, in a step

@@ -64,6 +64,7 @@ def test_the_book_and_the_trace_are_imported_when_they_are_asked_for() -> None:
     assert done.stderr.splitlines()[-1] == "AttributeError: module 'fourstep' has no attribute 'nothing'"
 
 
+@pytest.mark.alone
 def test_import_is_light() -> None:
     """`import fourstep` takes at most 0.1 s on top of torch, and no drawing, table or screen library with it."""
     heavy = [

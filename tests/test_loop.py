@@ -462,6 +462,7 @@ def test_every_epoch_has_an_order_of_its_own_that_repeats(make_model: Build, cla
     assert seen[0][0] != seen[0][1]
 
 
+@pytest.mark.alone
 def test_speed_is_examples_by_the_clock(make_model: Build, classification: Classification) -> None:
     """`examples_per_second` is the epoch's samples by the time its loop took."""
     model = make_model()

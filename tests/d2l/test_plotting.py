@@ -138,6 +138,7 @@ def test_figures_do_not_pile_up() -> None:
     d2l.plt.close("all")
 
 
+@pytest.mark.alone
 def test_adding_costs_the_same_late_as_early() -> None:
     """A point is added in a time that hardly depends on how many there are; the book's redraws them all."""
     animator = d2l.Animator()

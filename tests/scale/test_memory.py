@@ -42,6 +42,7 @@ def run(code: str, **variables: str) -> list[str]:
 
 
 @pytest.mark.skipif(not GLIBC, reason="only glibc gives memory back so eagerly")
+@pytest.mark.alone
 def test_kept_memory_saves_page_faults_and_changes_no_bit() -> None:
     """The one thing that it is for; the switch puts things back."""
     faults, weights = run(FAULTS)

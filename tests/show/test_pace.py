@@ -2,7 +2,11 @@
 
 from time import perf_counter
 
+import pytest
+
 from fourstep.show.pace import Pace
+
+pytestmark = pytest.mark.alone
 
 
 def busy(seconds: float) -> None:

@@ -15,6 +15,8 @@ from fourstep.show.page import draw_page
 from fourstep.show.table import LastEpochs
 from fourstep.show.thinning import Curves, add_row
 
+pytestmark = pytest.mark.alone
+
 NOISE = 3  # other work on the machine, and these tests' type checks
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 import fourstep as fs
 from fourstep.data import images as module
-from fourstep.data.batches import scale_bytes
 from fourstep.data.images import Resize, Standardize, learn_standardize, resize_images
+from fourstep.data.samples import scale_bytes
 
 SMOOTH = (torch.arange(5 * 28 * 28).reshape(5, 1, 28, 28) % 256).byte()
 

@@ -110,7 +110,7 @@ def pairs_on(source: Iterable[Any], device: torch.device) -> Iterator[tuple[Any,
     Raises:
         DataError: a batch that is not a pair.
     """
-    if isinstance(source, Batches) and source.inputs.device == device:
+    if isinstance(source, Batches) and source.device == device:
         return iter(source)  # there already, and pairs for certain
     return (to_device(as_pair(batch), device) for batch in source)
 

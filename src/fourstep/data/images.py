@@ -11,7 +11,7 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from fourstep.data.batches import Prepare, scale_bytes
+from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.errors import DataError, check_count
 
 _PIXELS_AT_ONCE = 1 << 23  # 32 MiB of float32 per part, whatever N
@@ -95,7 +95,8 @@ class Resize:
 
     def __call__(self, inputs: UInt8[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
         """The batch as the model sees it."""
-        return self.prepare(resize_images(inputs, self.size))
+        prepared: Tensor = self.prepare(resize_images(inputs, self.size))
+        return prepared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +116,8 @@ class Standardize:
 
     def __call__(self, inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
         """The batch as the model sees it; inputs that are no bytes count as scaled to 0..1 already."""
-        return (scale_bytes(inputs) - self.mean).div_(self.std)
+        scaled: Tensor = scale_bytes(inputs)
+        return (scaled - self.mean).div_(self.std)
 
 
 def learn_standardize(images: UInt8[Tensor, "N ..."]) -> Standardize:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fourstep.data.dataset import Data, as_pair, pairs_on
+from fourstep.data.dataset import Data, as_pair, pairs_on, unaugmented
 from fourstep.data.mapped import Mapped, is_mapped, map_array
 from fourstep.data.samples import Prepare, check_samples, scale_bytes, take
 from fourstep.device import to_device
@@ -47,7 +47,7 @@ def evaluate(
 
     Args:
         model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
-        batches: yields `(inputs, targets)`.
+        batches: yields `(inputs, targets)`; of `Batches` the samples as they are, not augmented.
         loss_fn: of any reduction; None measures no loss.
         metrics: name -> function `(outputs, targets) -> one value per sample`, or an object of torchmetrics' protocol.
 
@@ -63,7 +63,7 @@ def evaluate(
     meters = Meters(metrics, device)
     empty = True
     with evaluating(model), torch.no_grad():  # no inference mode: a model may keep tensors for training
-        for inputs, targets in pairs_on(batches, device):
+        for inputs, targets in pairs_on(unaugmented(batches), device):
             outputs = model(inputs)
             if loss_fn is not None:
                 loss = call_loss(loss_fn, outputs, targets)
@@ -110,7 +110,7 @@ def predict(
         starts = range(0, check_samples({"inputs": kept}), batch_size)
         parts = (prepare(take(kept, slice(start, start + batch_size))) for start in starts)
     else:
-        parts = (as_pair(batch)[0] for batch in inputs)
+        parts = (as_pair(batch)[0] for batch in unaugmented(inputs))
     with evaluating(model), torch.no_grad():
         outputs = [model(to_device(part, device)).cpu() for part in parts]
     if not outputs or not sum(map(len, outputs)):

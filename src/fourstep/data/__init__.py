@@ -1,5 +1,6 @@
 """Where batches come from."""
 
+from fourstep.data import augment as augment
 from fourstep.data.arrays import from_arrays as from_arrays
 from fourstep.data.arrays import synthetic_blobs as synthetic_blobs
 from fourstep.data.arrays import synthetic_regression as synthetic_regression

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from fourstep.data.arraylike import Array, as_target, to_samples
+from fourstep.data.augment.draws import Augment
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data
 from fourstep.data.mapped import Mapped
@@ -36,6 +37,7 @@ def from_arrays(
     drop_last: bool = False,
     classes: Sequence[str] = (),
     prepare: Prepare = scale_bytes,
+    augment: Sequence[Augment] = (),
     name: str = "arrays",
 ) -> Data:
     """A data set from arrays: torch tensors, numpy arrays or lists.
@@ -55,6 +57,7 @@ def from_arrays(
         drop_last: leave out a short last training batch.
         classes: the classes' names, in the order of their indices.
         prepare: turns a batch of inputs into what the model sees, in training and in evaluation.
+        augment: what changes training batches at random, in this order, as `[fourstep.data.augment.Flip()]`.
         name: what the data set is called.
 
     Returns:
@@ -79,6 +82,7 @@ def from_arrays(
             seed=seed,
             drop_last=drop_last and split == "train",
             prepare=prepare,
+            augment=augment if split == "train" else (),
         )
         for split, pair in pairs.items()
     }

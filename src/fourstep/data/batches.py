@@ -5,12 +5,14 @@ worker processes. Shapes: N samples, B samples in a batch.
 """
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from fourstep.data.augment.applying import apply_augment, check_augment
+from fourstep.data.augment.draws import Augment, Draws
 from fourstep.data.mapped import Mapped
 from fourstep.data.order import Order, in_order, seeded_order
 from fourstep.data.samples import (
@@ -52,14 +54,16 @@ class Batches:
         drop_last: leave out a short last batch.
         prepare: turns a gathered batch of inputs into what the model sees; the same for training and prediction.
         order: epoch -> indices, in place of `shuffle` and `seed`; see `fourstep.data.order`.
+        augment: what changes the gathered batches at random before `prepare`, in this order, by `(seed, epoch, index)`;
+            see `fourstep.data.augment`. Bytes are floats in 0..1 then.
 
     Attributes:
-        seed: of the order; None where there is none.
+        seed: of the order and of what augmentations draw; None where there is neither.
         device: where the batches are.
         home: where the samples lie.
 
     Raises:
-        ConfigError: `batch_size` is not a whole number of 1 or more.
+        ConfigError: `batch_size` is not a whole number of 1 or more, or an augmentation is none.
         DataError: no samples, or inputs and targets of different length or on different devices.
 
     >>> batches = Batches(torch.arange(5.0), torch.arange(5), batch_size=2, shuffle=False)
@@ -78,6 +82,7 @@ class Batches:
         drop_last: bool = False,
         prepare: Prepare = scale_bytes,
         order: Order | None = None,
+        augment: Sequence[Augment] = (),
     ) -> None:
         check_count("batch_size", batch_size)
         size = check_samples({"inputs": inputs, "targets": targets})
@@ -88,12 +93,14 @@ class Batches:
         self.batch_size = int(batch_size)  # which may be numpy's
         self.drop_last = drop_last
         self.prepare = prepare
-        self.seed = seed if shuffle and order is None else None  # of the order, where it has one
+        self.augment = check_augment(augment, targets, seed)
+        self.seed = seed if (shuffle and order is None) or augment else None
+        self._is_repeatable = order is None or order is in_order
         self.order = order or (seeded_order(size, seed) if shuffle else in_order)
         leaves = [leaf for kept in (inputs, targets) for _, leaf in named_leaves(kept)]
         self.device = self.home = leaves[0].device
         self._is_mapped = any(isinstance(leaf, Mapped) for leaf in leaves)
-        self._is_plain = isinstance(inputs, Tensor) and isinstance(targets, Tensor)
+        self._is_alone = isinstance(inputs, Tensor) and isinstance(targets, Tensor)
         self._position = [0, 0]  # epoch and batch of the next pass; a copy on another device shares it
         if len(self) == 0:
             raise DataError(
@@ -134,15 +141,21 @@ class Batches:
         if indices is not None:  # one copy per epoch; the generator is the CPU's, so that every device sees the same
             indices = indices.to(self.home, non_blocking=True)
         first = batch * self.batch_size
-        return self._cut(indices, first) if self._is_plain else self._one_by_one(indices, first)
+        if self._is_alone and not self.augment:
+            return self._cut(indices, first)
+        return self._one_by_one(epoch, indices, first)
 
-    def _one_by_one(self, indices: Tensor | None, first: int) -> Iterator[tuple[Any, Any]]:
+    def _one_by_one(self, epoch: int, indices: Tensor | None, first: int) -> Iterator[tuple[Any, Any]]:
         for start in range(first, self.num_items, self.batch_size):
             place = slice(start, min(start + self.batch_size, self.num_items))
-            yield self._batch(place if indices is None else indices[place])
+            yield self._batch(epoch, place if indices is None else indices[place])
 
-    def _batch(self, places: Places) -> tuple[Any, Any]:
+    def _batch(self, epoch: int, places: Places) -> tuple[Any, Any]:
         inputs, targets = self.take(places)
+        if self.augment:
+            numbers = torch.arange(places.start, places.stop) if isinstance(places, slice) else places
+            draws = Draws(seed=self.seed or 0, epoch=epoch, indices=numbers.to(self.device, non_blocking=True))
+            inputs, targets = apply_augment(self.augment, inputs, targets, draws)
         return self.prepare(inputs), targets
 
     def take(self, places: Places) -> tuple[Any, Any]:
@@ -184,7 +197,7 @@ class Batches:
 
     def indices(self, epoch: int, batch: int) -> list[int] | None:
         """Which samples are in a batch, both from 0; None where the order is not a function of the epoch alone."""
-        if self.seed is None and self.order is not in_order:
+        if not self._is_repeatable:
             return None
         indices = self.order(epoch)
         first, last = batch * self.batch_size, min((batch + 1) * self.batch_size, self.num_samples)
@@ -193,7 +206,7 @@ class Batches:
     def find(self, epoch: int, batch: int) -> tuple[Any, Any] | None:
         """A batch on its own, both numbers from 0; None where the order is not a function of the epoch alone."""
         indices = self.indices(epoch, batch)
-        return None if indices is None else self._batch(torch.tensor(indices, dtype=torch.int64))
+        return None if indices is None else self._batch(epoch, torch.tensor(indices, dtype=torch.int64))
 
     def to(self, device: torch.device) -> "Batches":
         """The same batches on `device`; itself if they are there.
@@ -211,9 +224,19 @@ class Batches:
             )
         return moved
 
+    def unaugmented(self) -> "Batches":
+        """The same batches without augmentation, at the same position; itself where there is none."""
+        if not self.augment:
+            return self
+        plain = copy.copy(self)
+        plain.augment = ()
+        return plain
+
     def fingerprint(self) -> str:
         """SHA-256 over the types, shapes and bytes of all samples, in hexadecimal."""
         return fingerprint({"inputs": self.inputs, "targets": self.targets})
 
     def __repr__(self) -> str:
-        return f"Batches({self.num_items} samples of {in_words(self.inputs)}, {len(self)} batches of {self.batch_size})"
+        changed = f", augmented by {len(self.augment)}" if self.augment else ""
+        sizes = f"{len(self)} batches of {self.batch_size}"
+        return f"Batches({self.num_items} samples of {in_words(self.inputs)}, {sizes}{changed})"

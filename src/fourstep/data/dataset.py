@@ -115,6 +115,11 @@ def pairs_on(source: Iterable[Any], device: torch.device) -> Iterator[tuple[Any,
     return (to_device(as_pair(batch), device) for batch in source)
 
 
+def unaugmented(source: Any) -> Any:
+    """The source as a model is measured on it: what changes samples at random is for training alone."""
+    return source.unaugmented() if isinstance(source, Batches) else source
+
+
 def start_pass(source: Iterable[Any], epoch: int, batch: int, device: torch.device) -> Iterator[tuple[Any, Any]]:
     """A pass over a source, as `pairs_on`, from one of its batches on.
 

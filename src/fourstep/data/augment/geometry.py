@@ -31,7 +31,7 @@ class Flip:
         ConfigError: a setting out of range.
 
     >>> draws = Draws(seed=0, epoch=0, indices=torch.arange(1))
-    >>> inputs, _ = Flip(probability=1)(torch.tensor([[[[0.0, 1.0]]]]), None, draws)
+    >>> inputs, _ = Flip(probability=1.0)(torch.tensor([[[[0.0, 1.0]]]]), None, draws)
     >>> inputs.flatten().tolist()
     [1.0, 0.0]
     """
@@ -42,7 +42,7 @@ class Flip:
     def __post_init__(self) -> None:
         if self.direction not in get_args(Direction):
             raise ConfigError(f"Flip(direction={self.direction!r}): expected 'horizontal' or 'vertical'")
-        check_range("Flip", "probability", self.probability, 0, 1)
+        check_range("Flip", "probability", self.probability, 0.0, 1.0)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, some of its images mirrored."""
@@ -70,7 +70,7 @@ class Crop:
 
     def __post_init__(self) -> None:
         check_count("Crop(padding)", self.padding)
-        check_range("Crop", "fill", self.fill, 0, 1)
+        check_range("Crop", "fill", self.fill, 0.0, 1.0)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, each image cut anew."""
@@ -96,7 +96,7 @@ class Shift:
     most: float = 0.1
 
     def __post_init__(self) -> None:
-        check_range("Shift", "most", self.most, 0, 1)
+        check_range("Shift", "most", self.most, 0.0, 1.0)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, each image moved."""
@@ -120,7 +120,7 @@ class Rotate:
     degrees: float = 15.0
 
     def __post_init__(self) -> None:
-        check_range("Rotate", "degrees", self.degrees, 0, 180)
+        check_range("Rotate", "degrees", self.degrees, 0.0, 180.0)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, each image turned."""

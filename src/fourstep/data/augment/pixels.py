@@ -41,7 +41,7 @@ class Color:
 
     def __post_init__(self) -> None:
         for name in ("brightness", "contrast", "saturation"):
-            check_range("Color", name, getattr(self, name), 0, 1)
+            check_range("Color", name, getattr(self, name), 0.0, 1.0)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch in other colours."""
@@ -99,8 +99,8 @@ class Erase:
             ends = getattr(self, name)
             if not isinstance(ends, tuple) or len(ends) != 2 or not low <= ends[0] <= ends[1] <= high:  # noqa: PLR2004
                 raise ConfigError(f"Erase({name}={ends!r}): expected two numbers from {low:g} to {high:g}, (low, high)")
-        check_range("Erase", "probability", self.probability, 0, 1)
-        check_range("Erase", "fill", self.fill, 0, 1)
+        check_range("Erase", "probability", self.probability, 0.0, 1.0)
+        check_range("Erase", "fill", self.fill, 0.0, 1.0)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, some of its images with a rectangle over them."""

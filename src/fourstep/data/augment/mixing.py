@@ -125,7 +125,7 @@ def beta_shares(uniform: Float[Tensor, " B"], alpha: float) -> Float[Tensor, " B
     place = tail.floor().clamp_(max=POINTS - 1)
     at = place.long()
     power = torch.lerp(table[at], table[at + 1], tail - place)
-    low = power.pow_(1 / alpha)
+    low = power.log_().div_(alpha).exp_()  # `pow` rounds the last numbers of a tensor in another way
     return torch.where(uniform < 0.5, low, 1 - low)  # noqa: PLR2004 - the middle
 
 

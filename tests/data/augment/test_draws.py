@@ -52,14 +52,14 @@ def test_they_are_uniform(way: str) -> None:
         found = torch.cat([draw(range(200), 1000, epoch=epoch).flatten() for epoch in range(1)])
     else:
         name = way.removesuffix("s")
-        found = torch.cat([draw(range(500), **{name: number}).flatten() for number in range(100)])  # type: ignore[arg-type]
+        found = torch.cat([draw(range(500), **{name: number}).flatten() for number in range(100)])
     values, size = found.double().sort().values, len(found)
     distance = (values - (torch.arange(size) + 0.5) / size).abs().max()
 
     assert float(distance) < 1.95 / size**0.5  # Kolmogorov and Smirnov, one in a thousand
     assert abs(float(found.double().mean()) - 0.5) < 4 * (1 / 12 / size) ** 0.5
     assert abs(float(found.double().var()) - 1 / 12) < 4 * (1 / 180 / size) ** 0.5
-    assert 0 <= float(found.min())
+    assert float(found.min()) >= 0
     assert float(found.max()) < 1
 
 

@@ -82,7 +82,7 @@ def test_what_is_erased_is_a_rectangle_of_the_size_asked_for(shape: tuple[int, i
         assert (0.04 * 0.5) ** 0.5 * side - 0.5 <= height <= (0.2 * 2) ** 0.5 * side + 0.5
         assert (height + 0.5) * (width + 0.5) >= 0.04 * side**2
         assert (height - 0.5) * (width - 0.5) <= 0.2 * side**2
-        assert 0.5 <= (height + 0.5) / (width - 0.5)
+        assert (height + 0.5) / (width - 0.5) >= 0.5
         assert (height - 0.5) / (width + 0.5) <= 2
 
 

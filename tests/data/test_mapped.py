@@ -209,13 +209,13 @@ except MemoryError:
 )
 def test_three_times_the_memory_trains(tmp_path: Path, kind: str, mode: str, said: str) -> None:
     """Under a limit of a third of the file, which the array in memory breaks; also where its type is converted."""
-    size = 48 * 2**20 // 784 // np.dtype(kind).itemsize
+    size = 96 * 2**20 // 784 // np.dtype(kind).itemsize
     path = tmp_path / "big.npy"
     made = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(kind), shape=(size, 784))
     made[:1000] = 1
     made.flush()
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(path), mode, str(16 * 2**20)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM, str(path), mode, str(32 * 2**20)], capture_output=True, text=True, check=True
     )
 
     assert done.stdout.strip() == said

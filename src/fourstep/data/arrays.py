@@ -11,9 +11,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from fourstep.data.arraylike import Array, as_target, to_samples
-from fourstep.data.augment.draws import Augment
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data
+from fourstep.data.draws import Augment
 from fourstep.data.mapped import Mapped
 from fourstep.data.samples import KINDS, Prepare, check_samples, named_leaves, scale_bytes
 from fourstep.data.split import hold_out

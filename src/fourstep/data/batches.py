@@ -11,8 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from fourstep.data.augment.applying import apply_augment, check_augment
-from fourstep.data.augment.draws import Augment, Draws
+from fourstep.data.augmenting import apply_augment, check_augment
+from fourstep.data.draws import Augment, Draws
 from fourstep.data.mapped import Mapped
 from fourstep.data.order import Order, in_order, seeded_order
 from fourstep.data.samples import (

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from fourstep.data.augment.draws import Draws
 from fourstep.data.augment.images import as_images, check_range, choose
+from fourstep.data.draws import Draws
 from fourstep.errors import ConfigError, check_count
 
 Direction = Literal["horizontal", "vertical"]

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fourstep.data.augment.draws import Draws
 from fourstep.data.augment.images import as_images, check_range
 from fourstep.data.augment.pixels import rectangles
+from fourstep.data.draws import Draws
 from fourstep.data.mapped import Mapped
 from fourstep.errors import DataError, check_count
 

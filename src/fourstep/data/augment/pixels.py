@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fourstep.data.augment.draws import Draws
 from fourstep.data.augment.images import as_images, check_range, per_image
+from fourstep.data.draws import Draws
 from fourstep.errors import ConfigError, DataError
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114  # shares in a pixel's grey: ITU-R BT.601

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fourstep.data.augment.draws import Draws
+from fourstep.data.draws import Draws
 from fourstep.data.seeding import mix, seeded
 from fourstep.errors import ConfigError, DataError
 from fourstep.seed import derive_seed

@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
-from fourstep.data.augment.draws import Augment, Draws
+from fourstep.data.draws import Augment, Draws
 from fourstep.data.samples import scale_bytes
 from fourstep.errors import ConfigError, DataError
 from fourstep.seed import derive_seed

@@ -78,7 +78,7 @@ def takes_too_much(num_images: int, size: int, num_bytes: int) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resize:
-    """Gives each batch of bytes another size, then prepares it; a `prepare` for `Batches`.
+    """Gives each batch of images another size, then prepares it; a `prepare` for `Batches`.
 
     It spares the memory for all images in that size: 60,000 of 224 x 224 are 3 GB. Each pass resizes them anew.
 
@@ -93,9 +93,13 @@ class Resize:
     size: int
     prepare: Prepare = scale_bytes
 
-    def __call__(self, inputs: UInt8[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
-        """The batch as the model sees it."""
-        prepared: Tensor = self.prepare(resize_images(inputs, self.size))
+    def __call__(self, inputs: Shaped[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
+        """The batch as the model sees it; floats, which an augmented batch has, stay floats."""
+        if inputs.dtype == torch.uint8:
+            resized = resize_images(inputs, self.size)
+        else:
+            resized = functional.interpolate(inputs, (self.size, self.size), mode="bilinear", antialias=True)
+        prepared: Tensor = self.prepare(resized)
         return prepared
 
 

@@ -90,12 +90,14 @@ def test_rectangles_reach_every_corner_and_stay_inside() -> None:
     """Cut to the image where they are larger, and their share is that of their pixels."""
     images = torch.zeros(4, 1, 6, 8)
     sizes, places = torch.tensor([0.3, 0.3, 5.0, 0.0]), torch.tensor([0.0, 1 - 2**-24, 0.5, 0.5])
-    inside, share = rectangles(images, sizes, sizes, places, places)
+    mask, share = rectangles(images, sizes, sizes, places, places)
+    inside = mask == 1
 
     assert inside[0, 0].nonzero()[0].tolist() == [0, 0]
     assert inside[1, 0].nonzero()[-1].tolist() == [5, 7]
     assert bool(inside[2].all())
     assert not bool(inside[3].any())
+    assert bool((inside | (mask == 0)).all())
     assert torch.allclose(share, inside.float().mean((1, 2, 3)))
 
 

@@ -98,7 +98,7 @@ class CutMix:
         height, width = images.shape[2:]
         ratio = (height / width) ** 0.5  # a piece as oblong as the image
         inside, area = rectangles(images, side * ratio, side / ratio, down, right)
-        return images.roll(1, 0).where(inside, images), _mix(soften(targets, self.num_classes), 1 - area)
+        return torch.lerp(images, images.roll(1, 0), inside), _mix(soften(targets, self.num_classes), 1 - area)
 
 
 def soften(targets: Any, num_classes: int | None) -> Float[Tensor, "B ..."]:

@@ -70,6 +70,7 @@ def test_import_is_light() -> None:
     heavy = [
         "fourstep.d2l",
         "fourstep.inside",
+        "fourstep.data.augment",
         "matplotlib",
         "rich",
         "pandas",

@@ -99,6 +99,19 @@ def by_hand(
     return run
 
 
+def test_augmented_batches(tmp_path: Path) -> None:
+    """What a sample draws is a function of its place: nothing of it is kept."""
+
+    def train(folder: Path, hooks: Any) -> fs.Run:
+        points, labels = samples()
+        augment: list[Any] = [fs.data.augment.Crop(padding=1), fs.data.augment.MixUp(num_classes=3)]
+        data = fs.data.from_arrays(points.reshape(100, 1, 2, 2), labels, batch_size=8, augment=augment)
+        torch.manual_seed(0)
+        return by_hand(folder, hooks, model=nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), data=data)
+
+    assert is_equal_when_killed(train, tmp_path)
+
+
 def test_an_optimizer_that_sums_over_its_state(tmp_path: Path) -> None:
     """Sums round by where in memory a tensor begins."""
 

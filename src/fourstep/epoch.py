@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from fourstep.data.batches import Seekable
-from fourstep.data.dataset import num_batches, split_to_judge, start_pass
+from fourstep.data.dataset import num_batches, split_to_judge, start_pass, unaugmented
 from fourstep.data.loader import generators_of
 from fourstep.errors import DataError, check_count
 from fourstep.evaluation import evaluate
@@ -202,7 +202,7 @@ class Epoch:
         name = split_to_judge(run.data, split)
         if name is None:
             return {}
-        source = run.data.splits()[name]
+        source = unaugmented(run.data.splits()[name])
         # the next epoch's order is drawn from them too; persistent workers draw in a process's first pass alone
         stands = name == "train" or (keeper is not None and getattr(source, "persistent_workers", False))
         if isinstance(source, Seekable):  # in the same order when the run is started again

@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fourstep.data.batches import Prepare, scale_bytes
-from fourstep.data.dataset import Data, as_pair, pairs_on
+from fourstep.data.dataset import Data, as_pair, pairs_on, unaugmented
+from fourstep.data.mapped import Mapped, is_mapped, map_array
+from fourstep.data.samples import Prepare, check_samples, scale_bytes, take
 from fourstep.device import to_device
 from fourstep.errors import DataError, check_count
 from fourstep.losses import LossFn, call_loss, count_items, mean_loss, returns_sum
 from fourstep.meters import Meters
 from fourstep.metrics import Metric
+from fourstep.nesting import map_tensors
 
 
 @contextmanager
@@ -44,7 +47,7 @@ def evaluate(
 
     Args:
         model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
-        batches: yields `(inputs, targets)`.
+        batches: yields `(inputs, targets)`; of `Batches` the samples as they are, not augmented.
         loss_fn: of any reduction; None measures no loss.
         metrics: name -> function `(outputs, targets) -> one value per sample`, or an object of torchmetrics' protocol.
 
@@ -60,7 +63,7 @@ def evaluate(
     meters = Meters(metrics, device)
     empty = True
     with evaluating(model), torch.no_grad():  # no inference mode: a model may keep tensors for training
-        for inputs, targets in pairs_on(batches, device):
+        for inputs, targets in pairs_on(unaugmented(batches), device):
             outputs = model(inputs)
             if loss_fn is not None:
                 loss = call_loss(loss_fn, outputs, targets)
@@ -76,7 +79,7 @@ def evaluate(
 
 def predict(
     model: nn.Module,
-    inputs: Tensor | Iterable[Any],
+    inputs: Any,
     *,
     batch_size: int = 256,
     prepare: Prepare = scale_bytes,
@@ -85,10 +88,10 @@ def predict(
 
     Args:
         model: is run where it is, in evaluation mode and without gradients; its modules' modes are restored.
-        inputs: a tensor or numpy array `(N, ...)`; or an iterable of `(inputs, targets)` batches, whose targets are
-            not looked at.
-        batch_size: samples at a time, where `inputs` is a tensor.
-        prepare: turns a tensor's batches into what the model was trained on, where `inputs` is a tensor: the training
+        inputs: a tensor or array `(N, ...)`, or several of them in a tuple or dictionary, which the model is given as
+            one argument; or an iterable of `(inputs, targets)` batches, whose targets are not looked at.
+        batch_size: samples at a time, where `inputs` are tensors.
+        prepare: turns the tensors' batches into what the model was trained on, where `inputs` are tensors: the training
             data's own, as `data.train.prepare`, which standardises where training did. By default bytes are scaled to
             0..1.
 
@@ -97,23 +100,38 @@ def predict(
 
     Raises:
         ConfigError: `batch_size` is below 1.
-        DataError: there are no inputs.
+        DataError: there are no inputs, or several of different length.
     """
     check_count("batch_size", batch_size)
     device = device_of(model)
     parts: Iterable[Any]
-    if isinstance(inputs, np.ndarray):
-        inputs = torch.as_tensor(inputs)
-        inputs = inputs.float() if inputs.dtype == torch.float64 else inputs
-    if isinstance(inputs, Tensor):
-        parts = (prepare(part.clone()) for part in inputs.split(batch_size))  # a model may work in place
+    if _are_samples(inputs):
+        kept = map_tensors(_keep, inputs, (Tensor, np.ndarray))
+        starts = range(0, check_samples({"inputs": kept}), batch_size)
+        parts = (prepare(take(kept, slice(start, start + batch_size))) for start in starts)
     else:
-        parts = (as_pair(batch)[0] for batch in inputs)
+        parts = (as_pair(batch)[0] for batch in unaugmented(inputs))
     with evaluating(model), torch.no_grad():
         outputs = [model(to_device(part, device)).cpu() for part in parts]
     if not outputs or not sum(map(len, outputs)):
         raise DataError("nothing to predict: there are no inputs. Expected at least one")
     return torch.cat(outputs)
+
+
+def _are_samples(inputs: Any) -> bool:
+    """Is this what batches are to be cut from, and not an iterable of pairs?"""
+    if isinstance(inputs, tuple):
+        return any(isinstance(item, Tensor | np.ndarray | Mapping) for item in inputs)
+    return isinstance(inputs, Tensor | np.ndarray | Mapped | Mapping)
+
+
+def _keep(values: Tensor | NDArray[Any]) -> Tensor | Mapped:
+    if isinstance(values, Tensor):
+        return values
+    if is_mapped(values):
+        return map_array(values)
+    tensor = torch.as_tensor(values)
+    return tensor.float() if tensor.dtype == torch.float64 else tensor
 
 
 def device_of(model: Any) -> torch.device:

@@ -37,10 +37,11 @@ def accuracy(outputs: Num[Tensor, "..."], targets: Num[Tensor, "..."]) -> Bool[T
         outputs: logits. `(B, K)`, or `(B, K, ...)` with classes along dimension 1: the largest is the prediction. Of
             the targets' own shape, as `(B,)` or `(B, K)`: each is a yes or no of its own, yes above 0;
             probabilities, where yes is above 0.5, are none.
-        targets: class indices `(B,)` or `(B, ...)`, or 0 and 1 in the outputs' shape.
+        targets: class indices `(B,)` or `(B, ...)`; or in the outputs' shape 0 and 1, or the classes' probabilities:
+            of these the largest is the truth. Probabilities are rows that add up to 1 and are not all 0 and 1.
 
     Returns:
-        True where right, in the targets' shape.
+        True where right, in the targets' shape; for probabilities each sample's answer once per class.
 
     Raises:
         ShapeError: the shapes do not belong together.
@@ -49,10 +50,19 @@ def accuracy(outputs: Num[Tensor, "..."], targets: Num[Tensor, "..."]) -> Bool[T
     tensor([ True, False])
     """
     if outputs.shape == targets.shape:
-        return (outputs > 0) == (targets > 0.5)  # noqa: PLR2004 - targets are 0 or 1
+        each = (outputs > 0) == (targets > 0.5)  # noqa: PLR2004 - targets are 0 or 1
+        if not targets.is_floating_point() or targets.dim() == 1 or targets.shape[1] == 1:
+            return each
+        return (outputs.argmax(1, keepdim=True) == targets.argmax(1, keepdim=True)).where(_are_shares(targets), each)
     check_shapes(outputs, targets)
     _check_classes(outputs, targets)
     return outputs.argmax(dim=1) == targets
+
+
+def _are_shares(targets: Tensor) -> Tensor:
+    """Are these probabilities of classes, and not a yes or no for each? A scalar, for which nobody waits."""
+    is_whole = (targets == 0) | (targets == 1)
+    return ((targets.sum(1) - 1).abs() < 1e-3).all() & (targets >= 0).all() & ~is_whole.all()  # noqa: PLR2004 - of half precision
 
 
 def _check_classes(outputs: Tensor, targets: Tensor) -> None:
@@ -70,7 +80,8 @@ def top_k(k: int) -> MetricFn:
         k: 1 or more, at most the number of classes.
 
     Returns:
-        A function of logits `(B, K)` and class indices `(B,)` to `(B,)` truth values.
+        A function of logits `(B, K)` and class indices `(B,)`, or probabilities `(B, K)` of which the largest is the
+        truth, to `(B,)` truth values.
 
     Raises:
         ConfigError: `k` is below 1.
@@ -82,7 +93,9 @@ def top_k(k: int) -> MetricFn:
     if k < 1:
         raise ConfigError(f"top_k({k}): expected 1 or more")
 
-    def is_in_top_k(outputs: Num[Tensor, "B K"], targets: Num[Tensor, " B"]) -> Bool[Tensor, " B"]:
+    def is_in_top_k(outputs: Num[Tensor, "B K"], targets: Num[Tensor, "B ..."]) -> Bool[Tensor, " B"]:
+        if targets.is_floating_point() and targets.shape == outputs.shape:
+            targets = targets.argmax(1)
         _check_classes(outputs, targets)
         if outputs.shape[1] < k:
             raise ShapeError(

@@ -9,16 +9,22 @@ from torch.nn.utils.rnn import PackedSequence
 from fourstep.errors import DataError
 
 
-def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """`value` with `function` applied to every tensor in it; what holds no tensor is passed through as it is."""
-    if isinstance(value, Tensor):
+def map_tensors(function: Callable[[Any], Any], value: Any, kinds: type | tuple[type, ...] = Tensor) -> Any:
+    """`value` with `function` applied to every tensor in it; what holds no tensor is passed through as it is.
+
+    Args:
+        function: of one tensor.
+        value: a tensor, or a nesting.
+        kinds: what counts as a tensor.
+    """
+    if isinstance(value, kinds):
         return function(value)
     if isinstance(value, Mapping):
-        return {key: map_tensors(function, item) for key, item in value.items()}
+        return {key: map_tensors(function, item, kinds) for key, item in value.items()}
     if isinstance(value, list):
-        return [map_tensors(function, item) for item in value]
+        return [map_tensors(function, item, kinds) for item in value]
     if isinstance(value, tuple) and not isinstance(value, PackedSequence):
-        items = [map_tensors(function, item) for item in value]
+        items = [map_tensors(function, item, kinds) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value
 

@@ -277,7 +277,7 @@ def test_a_batch_size_that_is_none_is_refused(batch_size: Any) -> None:
         (
             [1.0, 2.0],
             torch.zeros(2),
-            "inputs are list: expected a tensor with one entry per sample. fourstep.data.from_",
+            "inputs[0] are float: expected a tensor with one entry per sample, or several in a tuple, list or ",
         ),
         (torch.zeros(2), torch.tensor(1), "targets are a single number: expected a tensor with one entry per sample"),
     ],

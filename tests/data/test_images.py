@@ -10,8 +10,8 @@ from torch import Tensor
 
 import fourstep as fs
 from fourstep.data import images as module
-from fourstep.data.batches import scale_bytes
 from fourstep.data.images import Resize, Standardize, learn_standardize, resize_images
+from fourstep.data.samples import scale_bytes
 
 SMOOTH = (torch.arange(5 * 28 * 28).reshape(5, 1, 28, 28) % 256).byte()
 
@@ -149,3 +149,10 @@ def test_images_that_shrink_are_resized_at_once(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(data.train, fs.Batches)
 
     assert data.train.inputs.shape[2:] == (4, 4)
+
+
+def test_an_augmented_batch_is_resized_as_its_bytes_would_be() -> None:
+    """It holds floats in 0..1 by then: the same but for the rounding to whole bytes."""
+    resize = Resize(size=12)
+
+    assert torch.allclose(resize(SMOOTH / 255), resize(SMOOTH), atol=0.5 / 255 + 1e-6)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from fourstep.data.batches import Batches, Prepare
+from fourstep.data.batches import Batches
 from fourstep.data.pictures import has_bright_background, read_picture
+from fourstep.data.samples import Prepare
 from fourstep.errors import RunFolderError, check_count, one_line
 from fourstep.evaluation import evaluate, predict
 from fourstep.metrics import accuracy

@@ -159,7 +159,8 @@ def _share_of_right(net: Callable[..., Any], data_iter: Iterable[Any], device: t
             outputs = net(inputs)
             if not checked:
                 is_right(outputs, targets)
-                _check_indices(outputs, targets, data_iter.targets if isinstance(data_iter, Batches) else targets)
+                kept = data_iter.targets if isinstance(data_iter, Batches) else None
+                _check_indices(outputs, targets, kept if isinstance(kept, Tensor) else targets)
                 checked = True  # it waits for the device
             meters.add_outputs(outputs, targets)
     return meters.compute()["accuracy"]

@@ -88,7 +88,8 @@ class Watch:
         self._classes = 0 if targets.is_floating_point() else outputs.shape[1]
         is_cross_entropy = isinstance(loss, nn.CrossEntropyLoss) or loss is F.cross_entropy
         if is_cross_entropy or isinstance(loss, nn.NLLLoss) or loss is F.nll_loss:
-            whole = source.targets if isinstance(source, Batches) else targets
+            kept = source.targets if isinstance(source, Batches) else None
+            whole = kept if isinstance(kept, Tensor) else targets
             check_labels(outputs, whole, getattr(loss, "ignore_index", -100))
         if is_cross_entropy and _are_probabilities(outputs.detach()):
             warnings.warn(

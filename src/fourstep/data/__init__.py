@@ -1,5 +1,8 @@
 """Where batches come from."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fourstep.data.arrays import from_arrays as from_arrays
 from fourstep.data.arrays import synthetic_blobs as synthetic_blobs
 from fourstep.data.arrays import synthetic_regression as synthetic_regression
@@ -19,3 +22,12 @@ from fourstep.data.images import Standardize as Standardize
 from fourstep.data.images import learn_standardize as learn_standardize
 from fourstep.data.images import resize_images as resize_images
 from fourstep.data.places import Location as Location
+
+if TYPE_CHECKING:
+    from fourstep.data import augment as augment
+
+
+def __getattr__(name: str) -> Any:
+    if name != "augment":  # imported when it is first asked for, so that programs without it start sooner
+        raise AttributeError(f"module 'fourstep.data' has no attribute {name!r}")
+    return import_module("fourstep.data.augment")

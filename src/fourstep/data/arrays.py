@@ -3,25 +3,25 @@
 Shapes: N samples, D features, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from numpy.typing import NDArray
 from torch import Tensor
 
-from fourstep.data.batches import Batches, Prepare, scale_bytes
+from fourstep.data.arraylike import Array, as_target, to_samples
+from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data
+from fourstep.data.draws import Augment
+from fourstep.data.mapped import Mapped
+from fourstep.data.samples import KINDS, Prepare, check_samples, named_leaves, scale_bytes
 from fourstep.data.split import hold_out
 from fourstep.errors import ConfigError, DataError
+from fourstep.nesting import map_tensors
 from fourstep.seed import make_generator
 
 HeldOut: TypeAlias = float | tuple[Any, Any] | list[Any] | None
-
-# torch cannot gather these
-_SIGNED = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}
 
 
 def from_arrays(
@@ -37,13 +37,17 @@ def from_arrays(
     drop_last: bool = False,
     classes: Sequence[str] = (),
     prepare: Prepare = scale_bytes,
+    augment: Sequence[Augment] = (),
     name: str = "arrays",
 ) -> Data:
     """A data set from arrays: torch tensors, numpy arrays or lists.
 
     Args:
-        inputs: `(N, ...)`. Fractions become float32; uint8 stays so in memory, float32 in 0..1 batch by batch.
-        targets: `(N,)` class indices, which become int64 as all whole numbers do, or `(N, ...)` values, float32.
+        inputs: `(N, ...)`. Fractions become float32; uint8 stays so in memory, float32 in 0..1 batch by batch. A
+            memory-mapped array stays in its file, also where it is split, and is read batch by batch. Several inputs
+            are a dictionary or a tuple of arrays, which the model is given as its one argument; a list is rows.
+        targets: `(N,)` class indices, which become int64 as all whole numbers do, or `(N, ...)` values, float32; or
+            several, likewise.
         batch_size: samples per batch, 1 or more.
         val: what to choose by while training: a fraction of the samples in (0, 1), or a pair of arrays of its own.
         test: what to judge by: likewise.
@@ -53,6 +57,7 @@ def from_arrays(
         drop_last: leave out a short last training batch.
         classes: the classes' names, in the order of their indices.
         prepare: turns a batch of inputs into what the model sees, in training and in evaluation.
+        augment: what changes training batches at random, in this order, as `[fourstep.data.augment.Flip()]`.
         name: what the data set is called.
 
     Returns:
@@ -66,15 +71,7 @@ def from_arrays(
     >>> data.train.num_items, data.test.num_items
     (2, 2)
     """
-    pairs = {"train": _pair(inputs, targets, "train")}
-    fractions: dict[str, float] = {}
-    for split, held in (("val", val), ("test", test)):
-        if isinstance(held, tuple | list):
-            pairs[split] = _pair(*_two(held, split), split)
-        elif held is not None:
-            fractions[split] = held
-    if fractions:
-        pairs |= hold_out(*pairs["train"], fractions, seed=seed, stratify=stratify)
+    pairs = _split(inputs, targets, {"val": val, "test": test}, seed=seed, stratify=stratify)
     for split, (_, labels) in pairs.items():
         _check_labels(labels, classes, split)
     batches: dict[str, Any] = {
@@ -85,10 +82,27 @@ def from_arrays(
             seed=seed,
             drop_last=drop_last and split == "train",
             prepare=prepare,
+            augment=augment if split == "train" else (),
         )
         for split, pair in pairs.items()
     }
     return Data(**batches, classes=tuple(map(str, classes)), name=name)
+
+
+def _split(
+    inputs: Any, targets: Any, held_out: Mapping[str, HeldOut], *, seed: int, stratify: bool
+) -> dict[str, tuple[Any, Any]]:
+    """Every split's pair, as it is kept."""
+    pairs = {"train": _pair(inputs, targets, "train")}
+    fractions: dict[str, float] = {}
+    for split, held in held_out.items():
+        if isinstance(held, tuple | list):
+            pairs[split] = _pair(*_two(held, split), split)
+        elif held is not None:
+            fractions[split] = held
+    if fractions:
+        pairs |= hold_out(*pairs["train"], fractions, seed=seed, stratify=stratify)
+    return pairs
 
 
 def _two(held: Any, split: str) -> tuple[Any, Any]:
@@ -97,59 +111,29 @@ def _two(held: Any, split: str) -> tuple[Any, Any]:
     return held[0], held[1]
 
 
-def _pair(inputs: Any, targets: Any, split: str) -> tuple[Tensor, Tensor]:
-    pair = _to_tensor(inputs, f"{split} inputs"), _to_tensor(targets, f"{split} targets")
-    if len(pair[0]) != len(pair[1]):
-        raise DataError(
-            f"{split}: {len(pair[0])} inputs but {len(pair[1])} targets: expected one target for each input"
-        )
-    is_whole = not (pair[1].is_floating_point() or pair[1].is_complex())
-    return pair[0], pair[1].long() if is_whole else pair[1]
-
-
-def _to_tensor(values: Any, what: str) -> Tensor:
-    """The values as a tensor of the kinds that models take."""
+def _pair(inputs: Any, targets: Any, split: str) -> tuple[Any, Any]:
+    pair = to_samples(inputs, f"{split} inputs"), map_tensors(as_target, to_samples(targets, f"{split} targets"), KINDS)
     try:
-        tensor = values if isinstance(values, Tensor) else torch.from_numpy(_to_native(values))
-    except (TypeError, ValueError, RuntimeError) as error:
-        if _holds_texts(values):
+        check_samples({"inputs": pair[0], "targets": pair[1]})
+    except DataError as error:
+        several = isinstance(inputs, list) and any(isinstance(item, Array) for item in inputs)
+        hint = ". A list is rows: several inputs are a tuple or a dictionary" if several else ""
+        raise DataError(f"{split}: {error}{hint}") from None
+    return pair
+
+
+def _check_labels(targets: Any, classes: Sequence[str], split: str) -> None:
+    for _, labels in named_leaves(targets):
+        if len(classes) == 0 or labels.dtype.is_floating_point or 0 in labels.shape:
+            continue
+        parts = labels.parts() if isinstance(labels, Mapped) else [labels]
+        ends = [(int(part.min()), int(part.max())) for part in parts]
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        if low < 0 or high >= len(classes):
             raise DataError(
-                f"{what} are texts: expected numbers. Number them by classes, numbers = "
-                "np.unique(texts, return_inverse=True) and pass the numbers"
-            ) from error
-        raise DataError(
-            f"{what} cannot become a tensor ({str(error).splitlines()[0]}): expected numbers in a regular shape, "
-            "every row as long as the first"
-        ) from error
-    if tensor.dim() == 0:
-        raise DataError(f"{what} are a single value: expected one entry per sample")
-    tensor = tensor.detach()
-    return tensor.float() if tensor.is_floating_point() else tensor.to(_SIGNED.get(tensor.dtype, tensor.dtype))
-
-
-def _holds_texts(values: Any) -> bool:
-    try:
-        first = np.asarray(values, dtype=object).flat[0]
-    except (ValueError, IndexError, RuntimeError):
-        return False
-    return isinstance(first, str)
-
-
-def _to_native(values: Any) -> NDArray[Any]:
-    """The values as an array that torch can share: writable, rows in order, this machine's byte order."""
-    array: NDArray[Any] = np.require(values, requirements=["C", "W"])
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _check_labels(labels: Tensor, classes: Sequence[str], split: str) -> None:
-    if len(classes) == 0 or labels.is_floating_point() or not labels.numel():
-        return
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= len(classes):
-        raise DataError(
-            f"{split} labels run from {low} to {high} but there are {len(classes)} classes: expected labels in "
-            f"0..{len(classes) - 1}. Renumber the labels, or name every class"
-        )
+                f"{split} labels run from {low} to {high} but there are {len(classes)} classes: expected labels in "
+                f"0..{len(classes) - 1}. Renumber the labels, or name every class"
+            )
 
 
 def synthetic_regression(

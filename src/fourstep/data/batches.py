@@ -5,18 +5,30 @@ worker processes. Shapes: N samples, B samples in a batch.
 """
 
 import copy
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Shaped
 from torch import Tensor
 
+from fourstep.data.augmenting import apply_augment, check_augment
+from fourstep.data.draws import Augment, Draws
+from fourstep.data.mapped import Mapped
 from fourstep.data.order import Order, in_order, seeded_order
+from fourstep.data.samples import (
+    Places,
+    Prepare,
+    Samples,
+    check_samples,
+    fingerprint,
+    in_words,
+    named_leaves,
+    scale_bytes,
+    take,
+)
+from fourstep.device import to_device
 from fourstep.errors import ConfigError, DataError, check_count
-
-Prepare: TypeAlias = Callable[[Tensor], Tensor]
+from fourstep.nesting import map_tensors
 
 BYTES_COPIED, BYTES_CONVERTED = 2**16, 2**21  # of samples that are gathered at once, where each batch is copied or not
 MOST_AT_ONCE = 1024  # batches
@@ -29,29 +41,29 @@ class Seekable(Protocol):
     def seek(self, epoch: int, batch: int = 0) -> None: ...  # noqa: D102
 
 
-def scale_bytes(inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
-    """Bytes 0..255 to float32 0..1; anything else as it is."""
-    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
-
-
 class Batches:
     """An iterable of `(inputs, targets)`; every pass is an epoch of its own.
 
     Args:
-        inputs: `(N, ...)` of any type. uint8 stays uint8 in memory and becomes float32 in 0..1 batch by batch.
-        targets: `(N, ...)`.
+        inputs: `(N, ...)` of any type, or such tensors in a tuple, list or dictionary, which a batch has too. uint8
+            stays uint8 in memory and becomes float32 in 0..1 batch by batch. `Mapped` stays in its file.
+        targets: `(N, ...)`, or a nesting likewise.
         batch_size: samples per batch, 1 or more; the last batch is shorter where it does not divide N.
         shuffle: take the samples in an order that is a function of `(seed, epoch)`; else as they lie.
         seed: 0 or more.
         drop_last: leave out a short last batch.
         prepare: turns a gathered batch of inputs into what the model sees; the same for training and prediction.
         order: epoch -> indices, in place of `shuffle` and `seed`; see `fourstep.data.order`.
+        augment: what changes the gathered batches at random before `prepare`, in this order, by `(seed, epoch, index)`;
+            see `fourstep.data.augment`. Bytes are floats in 0..1 then.
 
     Attributes:
-        seed: of the order; None where there is none.
+        seed: of the order and of what augmentations draw; None where there is neither.
+        device: where the batches are.
+        home: where the samples lie.
 
     Raises:
-        ConfigError: `batch_size` is not a whole number of 1 or more.
+        ConfigError: `batch_size` is not a whole number of 1 or more, or an augmentation is none.
         DataError: no samples, or inputs and targets of different length or on different devices.
 
     >>> batches = Batches(torch.arange(5.0), torch.arange(5), batch_size=2, shuffle=False)
@@ -61,8 +73,8 @@ class Batches:
 
     def __init__(
         self,
-        inputs: Shaped[Tensor, "N ..."],
-        targets: Shaped[Tensor, "M ..."],
+        inputs: Any,
+        targets: Any,
         *,
         batch_size: int,
         shuffle: bool = True,
@@ -70,20 +82,29 @@ class Batches:
         drop_last: bool = False,
         prepare: Prepare = scale_bytes,
         order: Order | None = None,
+        augment: Sequence[Augment] = (),
     ) -> None:
         check_count("batch_size", batch_size)
-        _check_pair(inputs, targets)
-        self.inputs = inputs
-        self.targets = targets
+        size = check_samples({"inputs": inputs, "targets": targets})
+        if size == 0:
+            raise DataError("no samples: inputs and targets are empty. Expected at least one")
+        self.inputs, self.targets = inputs, targets
+        self.num_samples: int = size  # of which a short last batch may be left out
         self.batch_size = int(batch_size)  # which may be numpy's
         self.drop_last = drop_last
         self.prepare = prepare
-        self.seed = seed if shuffle and order is None else None  # of the order, where it has one
-        self.order = order or (seeded_order(len(inputs), seed) if shuffle else in_order)
+        self.augment = check_augment(augment, targets, seed)
+        self.seed = seed if (shuffle and order is None) or augment else None
+        self._is_repeatable = order is None or order is in_order
+        self.order = order or (seeded_order(size, seed) if shuffle else in_order)
+        leaves = [leaf for kept in (inputs, targets) for _, leaf in named_leaves(kept)]
+        self.device = self.home = leaves[0].device
+        self._is_mapped = any(isinstance(leaf, Mapped) for leaf in leaves)
+        self._is_alone = isinstance(inputs, Tensor) and isinstance(targets, Tensor)
         self._position = [0, 0]  # epoch and batch of the next pass; a copy on another device shares it
         if len(self) == 0:
             raise DataError(
-                f"no batch: {len(inputs)} samples are fewer than batch_size {batch_size} and drop_last leaves out the "
+                f"no batch: {size} samples are fewer than batch_size {batch_size} and drop_last leaves out the "
                 "short batch. Use a smaller batch_size or drop_last=False"
             )
 
@@ -95,10 +116,10 @@ class Batches:
     @property
     def num_items(self) -> int:
         """How many samples a pass yields."""
-        return len(self) * self.batch_size if self.drop_last else len(self.inputs)
+        return len(self) * self.batch_size if self.drop_last else self.num_samples
 
     def __len__(self) -> int:
-        full, rest = divmod(len(self.inputs), self.batch_size)
+        full, rest = divmod(self.num_samples, self.batch_size)
         return full if self.drop_last or rest == 0 else full + 1
 
     def seek(self, epoch: int, batch: int = 0) -> None:
@@ -113,13 +134,39 @@ class Batches:
             )
         self._position[:] = epoch, batch
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
         epoch, batch = self._position
         self._position[:] = epoch + 1, 0
         indices = self.order(epoch)
         if indices is not None:  # one copy per epoch; the generator is the CPU's, so that every device sees the same
-            indices = indices.to(self.inputs.device, non_blocking=True)
-        return self._cut(indices, batch * self.batch_size)
+            indices = indices.to(self.home, non_blocking=True)
+        first = batch * self.batch_size
+        if self._is_alone and not self.augment:
+            return self._cut(indices, first)
+        return self._one_by_one(epoch, indices, first)
+
+    def _one_by_one(self, epoch: int, indices: Tensor | None, first: int) -> Iterator[tuple[Any, Any]]:
+        for start in range(first, self.num_items, self.batch_size):
+            place = slice(start, min(start + self.batch_size, self.num_items))
+            yield self._batch(epoch, place if indices is None else indices[place])
+
+    def _batch(self, epoch: int, places: Places) -> tuple[Any, Any]:
+        inputs, targets = self.take(places)
+        if self.augment:
+            numbers = torch.arange(places.start, places.stop) if isinstance(places, slice) else places
+            draws = Draws(seed=self.seed or 0, epoch=epoch, indices=numbers.to(self.device, non_blocking=True))
+            inputs, targets = apply_augment(self.augment, inputs, targets, draws)
+        return self.prepare(inputs), targets
+
+    def take(self, places: Places) -> tuple[Any, Any]:
+        """Some samples as they are kept, not prepared, as tensors of their own.
+
+        Args:
+            places: from where to where, as a slice; or which, `(B,)`, on the CPU or the device.
+        """
+        where = places if isinstance(places, slice) else places.to(self.home)
+        pair = take(self.inputs, where), take(self.targets, where)
+        return pair if self.device == self.home else to_device(pair, self.device)
 
     def _cut(self, indices: Tensor | None, first: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Take many small batches at once and cut them apart: a gather costs far more than a copy.
@@ -145,82 +192,51 @@ class Batches:
     def _batches_at_once(self, most_bytes: int) -> int:
         if self.inputs.layout is not torch.strided or self.targets.layout is not torch.strided:  # torch cannot cut it
             return 1
-        batch_bytes = self.inputs[: self.batch_size].nbytes + self.targets[: self.batch_size].nbytes
+        batch_bytes: int = self.inputs[: self.batch_size].nbytes + self.targets[: self.batch_size].nbytes
         return min(MOST_AT_ONCE, max(1, most_bytes // max(1, batch_bytes)))
 
     def indices(self, epoch: int, batch: int) -> list[int] | None:
         """Which samples are in a batch, both from 0; None where the order is not a function of the epoch alone."""
-        if self.seed is None and self.order is not in_order:
+        if not self._is_repeatable:
             return None
         indices = self.order(epoch)
-        first, last = batch * self.batch_size, min((batch + 1) * self.batch_size, len(self.inputs))
+        first, last = batch * self.batch_size, min((batch + 1) * self.batch_size, self.num_samples)
         return list(range(first, last)) if indices is None else indices[first:last].tolist()
 
-    def find(self, epoch: int, batch: int) -> tuple[Tensor, Tensor] | None:
+    def find(self, epoch: int, batch: int) -> tuple[Any, Any] | None:
         """A batch on its own, both numbers from 0; None where the order is not a function of the epoch alone."""
         indices = self.indices(epoch, batch)
-        return None if indices is None else (self.prepare(self.inputs[indices]), self.targets[indices])
+        return None if indices is None else self._batch(epoch, torch.tensor(indices, dtype=torch.int64))
 
     def to(self, device: torch.device) -> "Batches":
-        """The same batches with the whole tensors on `device`, so that no batch is copied; itself if they are there."""
-        if self.inputs.device == device:
+        """The same batches on `device`; itself if they are there.
+
+        Whole tensors are moved there, so that no batch is copied; what is `Mapped` is read batch by batch, as before.
+        """
+        if self.device == device:
             return self
         moved = copy.copy(self)
-        moved.inputs, moved.targets = self.inputs.to(device), self.targets.to(device)
+        moved.device = device
+        if not self._is_mapped:
+            moved.home = device
+            moved.inputs, moved.targets = (
+                map_tensors(lambda tensor: tensor.to(device), kept) for kept in (self.inputs, self.targets)
+            )
         return moved
+
+    def unaugmented(self) -> "Batches":
+        """The same batches without augmentation, at the same position; itself where there is none."""
+        if not self.augment:
+            return self
+        plain = copy.copy(self)
+        plain.augment = ()
+        return plain
 
     def fingerprint(self) -> str:
         """SHA-256 over the types, shapes and bytes of all samples, in hexadecimal."""
-        digest = hashlib.sha256()
-        for tensor in (self.inputs, self.targets):
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-            raw = tensor.detach().cpu().flatten().view(torch.uint8)  # numpy lacks some of torch's types
-            digest.update(raw.numpy().data)
-        return digest.hexdigest()
+        return fingerprint({"inputs": self.inputs, "targets": self.targets})
 
     def __repr__(self) -> str:
-        kind = str(self.inputs.dtype).removeprefix("torch.")
-        shape = "x".join(map(str, self.inputs.shape[1:])) or "scalar"
-        return f"Batches({self.num_items} samples of {kind} {shape}, {len(self)} batches of {self.batch_size})"
-
-
-class Samples:
-    """The samples of batches, one by one.
-
-    Args:
-        inputs: `(N, ...)`.
-        targets: `(N, ...)`.
-        prepare: turns a batch of inputs into what the model sees.
-
-    >>> inputs, target = Samples(torch.arange(6.0).reshape(3, 2), torch.arange(3), scale_bytes)[1]
-    >>> inputs.tolist(), int(target)
-    ([2.0, 3.0], 1)
-    """
-
-    def __init__(self, inputs: Shaped[Tensor, "N ..."], targets: Shaped[Tensor, "N ..."], prepare: Prepare) -> None:
-        self._inputs, self._targets, self._prepare = inputs, targets, prepare
-
-    def __len__(self) -> int:
-        return len(self._inputs)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        place = index if index >= 0 else len(self) + index
-        if not 0 <= place < len(self):
-            raise IndexError(f"sample {index} of {len(self)}: expected 0..{len(self) - 1}")  # which ends a loop
-        return self._prepare(self._inputs[place : place + 1])[0], self._targets[place]
-
-
-def _check_pair(inputs: Any, targets: Any) -> None:
-    for what, values in (("inputs", inputs), ("targets", targets)):
-        if not isinstance(values, Tensor) or values.dim() == 0:
-            found = "a single number" if isinstance(values, Tensor) else type(values).__name__
-            raise DataError(
-                f"{what} are {found}: expected a tensor with one entry per sample. "
-                "fourstep.data.from_arrays takes arrays and lists too"
-            )
-    if len(inputs) != len(targets):
-        raise DataError(f"{len(inputs)} inputs but {len(targets)} targets: expected one target for each input")
-    if len(inputs) == 0:
-        raise DataError("no samples: inputs and targets are empty. Expected at least one")
-    if inputs.device != targets.device:
-        raise DataError(f"inputs are on {inputs.device} but targets on {targets.device}: expected both on one device")
+        changed = f", augmented by {len(self.augment)}" if self.augment else ""
+        sizes = f"{len(self)} batches of {self.batch_size}"
+        return f"Batches({self.num_items} samples of {in_words(self.inputs)}, {sizes}{changed})"

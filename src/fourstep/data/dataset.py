@@ -110,9 +110,14 @@ def pairs_on(source: Iterable[Any], device: torch.device) -> Iterator[tuple[Any,
     Raises:
         DataError: a batch that is not a pair.
     """
-    if isinstance(source, Batches) and source.inputs.device == device:
+    if isinstance(source, Batches) and source.device == device:
         return iter(source)  # there already, and pairs for certain
     return (to_device(as_pair(batch), device) for batch in source)
+
+
+def unaugmented(source: Any) -> Any:
+    """The source as a model is measured on it: what changes samples at random is for training alone."""
+    return source.unaugmented() if isinstance(source, Batches) else source
 
 
 def start_pass(source: Iterable[Any], epoch: int, batch: int, device: torch.device) -> Iterator[tuple[Any, Any]]:

@@ -11,7 +11,7 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from fourstep.data.batches import Prepare, scale_bytes
+from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.errors import DataError, check_count
 
 _PIXELS_AT_ONCE = 1 << 23  # 32 MiB of float32 per part, whatever N
@@ -78,7 +78,7 @@ def takes_too_much(num_images: int, size: int, num_bytes: int) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resize:
-    """Gives each batch of bytes another size, then prepares it; a `prepare` for `Batches`.
+    """Gives each batch of images another size, then prepares it; a `prepare` for `Batches`.
 
     It spares the memory for all images in that size: 60,000 of 224 x 224 are 3 GB. Each pass resizes them anew.
 
@@ -93,9 +93,14 @@ class Resize:
     size: int
     prepare: Prepare = scale_bytes
 
-    def __call__(self, inputs: UInt8[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
-        """The batch as the model sees it."""
-        return self.prepare(resize_images(inputs, self.size))
+    def __call__(self, inputs: Shaped[Tensor, "B C H W"]) -> Shaped[Tensor, "B C S S"]:
+        """The batch as the model sees it; floats, which an augmented batch has, stay floats."""
+        if inputs.dtype == torch.uint8:
+            resized = resize_images(inputs, self.size)
+        else:
+            resized = functional.interpolate(inputs, (self.size, self.size), mode="bilinear", antialias=True)
+        prepared: Tensor = self.prepare(resized)
+        return prepared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +120,8 @@ class Standardize:
 
     def __call__(self, inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
         """The batch as the model sees it; inputs that are no bytes count as scaled to 0..1 already."""
-        return (scale_bytes(inputs) - self.mean).div_(self.std)
+        scaled: Tensor = scale_bytes(inputs)
+        return (scaled - self.mean).div_(self.std)
 
 
 def learn_standardize(images: UInt8[Tensor, "N ..."]) -> Standardize:

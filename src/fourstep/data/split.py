@@ -6,18 +6,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fourstep.data.samples import check_samples, choose, in_words
 from fourstep.errors import ConfigError, DataError
 from fourstep.seed import make_generator
 
 
 def hold_out(
-    inputs: Tensor, targets: Tensor, fractions: Mapping[str, Any], *, seed: int, stratify: bool = False
-) -> dict[str, tuple[Tensor, Tensor]]:
+    inputs: Any, targets: Any, fractions: Mapping[str, Any], *, seed: int, stratify: bool = False
+) -> dict[str, tuple[Any, Any]]:
     """Split samples into `train` and the named others.
 
     Args:
-        inputs: `(N, ...)`.
-        targets: `(N, ...)`.
+        inputs: `(N, ...)`, or a nesting of such tensors. Of `Mapped` nothing is copied.
+        targets: likewise.
         fractions: name -> share of the samples in (0, 1); together below 1.
         seed: 0 or more; the same seed and N give the same split.
         stratify: give every class the same shares; `targets` are class indices `(N,)`.
@@ -37,11 +38,11 @@ def hold_out(
         raise ConfigError(
             f"{' + '.join(fractions)} = {sum(fractions.values()):g}: expected less than 1, to leave some to train on"
         )
-    if stratify and (targets.is_floating_point() or targets.dim() != 1):
-        raise ConfigError(
-            f"stratify=True with targets of shape {tuple(targets.shape)}, {targets.dtype}: expected class indices"
-        )
-    groups = _by_class(targets) if stratify else {"": torch.arange(len(targets))}
+    size = check_samples({"inputs": inputs, "targets": targets})
+    if stratify and (not isinstance(targets, Tensor) or targets.is_floating_point() or targets.dim() != 1):
+        shape = f"shape {tuple(targets.shape)}, {targets.dtype}" if isinstance(targets, Tensor) else in_words(targets)
+        raise ConfigError(f"stratify=True with targets of {shape}: expected class indices")
+    groups = _by_class(targets) if stratify else {"": torch.arange(size)}
     parts: dict[str, list[Tensor]] = {name: [] for name in ("train", *fractions)}
     generator = make_generator(seed, "split")
     for label, group in groups.items():
@@ -54,7 +55,7 @@ def hold_out(
             start += size
         parts["train"].append(shuffled[start:])
     chosen = {name: torch.cat(indices).sort().values for name, indices in parts.items()}
-    return {name: (inputs[indices], targets[indices]) for name, indices in chosen.items()}
+    return {name: (choose(inputs, indices), choose(targets, indices)) for name, indices in chosen.items()}
 
 
 def _by_class(targets: Tensor) -> dict[str, Tensor]:

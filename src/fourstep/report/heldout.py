@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data, pairs_on, split_to_judge
 from fourstep.data.loader import LoaderBatches
+from fourstep.device import to_device
 from fourstep.errors import one_line
 from fourstep.evaluation import device_of, evaluating
 from fourstep.nesting import batch_length
@@ -89,11 +90,11 @@ def _can_be_asked_again(split: Any) -> bool:
 def _samples(split: Any, device: torch.device) -> Iterator[tuple[Any, Any, Any]]:
     """What is shown of some samples, the model's inputs, and the targets; in the split's own order."""
     if isinstance(split, Batches):  # read as it lies, so that its position stays
-        end = min(len(split.inputs), MOST_SAMPLES)
+        end = min(split.num_samples, MOST_SAMPLES)
         for start in range(0, end, split.batch_size):  # the memory was chosen for batches of this size
-            place = slice(start, min(start + split.batch_size, end))
-            raw, targets = split.inputs[place], split.targets[place]
-            yield raw, split.prepare(raw.clone()).to(device), targets.to(device)
+            raw, targets = split.take(slice(start, min(start + split.batch_size, end)))
+            shown = raw.clone() if isinstance(raw, Tensor) else None  # whoever prepares may work in place
+            yield shown, *to_device((split.prepare(raw), targets), device)
         return
     loader: Iterable[Any] = split.loader if isinstance(split, LoaderBatches) else split
     for inputs, targets in pairs_on(loader, device):
@@ -104,7 +105,7 @@ def _samples(split: Any, device: torch.device) -> Iterator[tuple[Any, Any, Any]]
 def _num_items(split: Any, asked: int) -> int:
     """How many samples the split has, as far as it says."""
     if isinstance(split, Batches):
-        return len(split.inputs)
+        return split.num_samples
     loader = split.loader if isinstance(split, LoaderBatches) else split
     try:
         if isinstance(loader, DataLoader):

@@ -67,7 +67,8 @@ def _describe_split(split: Iterable[Any]) -> dict[str, Any]:
     if isinstance(split, Batches):
         sizes = {"samples": split.num_items, "batches": len(split), "batch_size": split.batch_size}
         order = {} if split.seed is None else {"seed": split.seed}
-        return {**sizes, **order, "fingerprint": split.fingerprint()}
+        augment = {"augment": [_plain_text(one) for one in split.augment]} if split.augment else {}
+        return {**sizes, **order, **augment, "fingerprint": split.fingerprint()}
     split = split.loader if isinstance(split, LoaderBatches) else split
     batches = num_batches(split)
     counted = {} if batches is None else {"batches": batches}

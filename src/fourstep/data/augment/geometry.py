@@ -1,0 +1,158 @@
+"""Images moved and turned: flipped, cropped, shifted, rotated; each as one operation on the whole batch.
+
+Shapes: B images, C channels, H and W height and width.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from fourstep.data.augment.images import as_images, check_range, choose
+from fourstep.data.draws import Draws
+from fourstep.errors import ConfigError, check_count
+
+Direction = Literal["horizontal", "vertical"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flip:
+    """Mirrors some of the images.
+
+    Attributes:
+        direction: `"horizontal"` swaps left and right, `"vertical"` top and bottom.
+        probability: for each image, 0 to 1.
+
+    Raises:
+        ConfigError: a setting out of range.
+
+    >>> draws = Draws(seed=0, epoch=0, indices=torch.arange(1))
+    >>> inputs, _ = Flip(probability=1.0)(torch.tensor([[[[0.0, 1.0]]]]), None, draws)
+    >>> inputs.flatten().tolist()
+    [1.0, 0.0]
+    """
+
+    direction: Direction = "horizontal"
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.direction not in get_args(Direction):
+            raise ConfigError(f"Flip(direction={self.direction!r}): expected 'horizontal' or 'vertical'")
+        check_range("Flip", "probability", self.probability, 0.0, 1.0)
+
+    def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
+        """The batch, some of its images mirrored."""
+        images = as_images(inputs, "Flip")
+        flipped = images.flip(3 if self.direction == "horizontal" else 2)
+        return choose(draws.uniform(1)[0] < self.probability, flipped, images), targets
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crop:
+    """Pads each image on all sides and cuts its own size out of it anywhere: a move by whole pixels.
+
+    Attributes:
+        padding: pixels, 1 or more; the furthest move.
+        fill: value of the pixels that come in, 0 to 1.
+
+    Raises:
+        ConfigError: a setting out of range.
+
+    Source: He, Zhang, Ren, Sun 2015, arXiv:1512.03385, section 4.2: 4 pixels for images of 32 x 32.
+    """
+
+    padding: int = 4
+    fill: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_count("Crop(padding)", self.padding)
+        check_range("Crop", "fill", self.fill, 0.0, 1.0)
+
+    def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
+        """The batch, each image cut anew."""
+        images = as_images(inputs, "Crop")
+        height, width = images.shape[2:]
+        padded = functional.pad(images, [self.padding] * 4, value=self.fill)
+        down, right = draws.uniform(2).mul_(2 * self.padding + 1).long()
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # all crops, without a copy
+        return windows[torch.arange(len(images), device=images.device), :, down, right], targets
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shift:
+    """Moves each image by any part of a pixel, bilinear; what comes in is 0.
+
+    Attributes:
+        most: the furthest move down, up, left or right, as a share of the height or width: 0 to 1.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+
+    most: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_range("Shift", "most", self.most, 0.0, 1.0)
+
+    def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
+        """The batch, each image moved."""
+        images = as_images(inputs, "Shift")
+        across, down = draws.uniform(2).mul_(4 * self.most).sub_(2 * self.most)  # an image is 2 wide to torch's grid
+        one, none = torch.ones_like(across), torch.zeros_like(across)
+        return _warp(images, [one, none, across, none, one, down]), targets
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rotate:
+    """Turns each image around its middle, bilinear; what comes in is 0.
+
+    Attributes:
+        degrees: the furthest turn to either side, 0 to 180.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+
+    degrees: float = 15.0
+
+    def __post_init__(self) -> None:
+        check_range("Rotate", "degrees", self.degrees, 0.0, 180.0)
+
+    def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
+        """The batch, each image turned."""
+        images = as_images(inputs, "Rotate")
+        angle = draws.uniform(1)[0].mul_(2).sub_(1).mul_(math.radians(self.degrees))
+        return turn(images, angle), targets
+
+
+def turn(images: Float[Tensor, "B C H W"], angle: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:
+    """Images turned anticlockwise around their middle, bilinear.
+
+    Args:
+        images: of floats.
+        angle: radians.
+    """
+    height, width = images.shape[2:]
+    cos, sin, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    # torch's grid is -1..1 in both directions, so that a turn of an oblong has its sides' ratio in it
+    return _warp(images, [cos, -sin * (height / width), none, sin * (width / height), cos, none])
+
+
+def _warp(images: Float[Tensor, "B C H W"], entries: list[Float[Tensor, " B"]]) -> Float[Tensor, "B C H W"]:
+    """Each image seen through a matrix of its own, of 2 x 3 entries: where in the old image a new one's pixel lies.
+
+    As torch's `affine_grid`, which multiplies a small matrix for each image and takes several times as long.
+    """
+    height, width = images.shape[2:]
+    across, down = (
+        (torch.arange(size, device=images.device) * 2 + 1) / size - 1 for size in (width, height)
+    )  # the pixels' middles, in -1..1
+    grid = images.new_empty(len(images), height, width, 2)
+    for place, (right, below, moved) in enumerate((entries[:3], entries[3:])):
+        rows = (below[:, None] * down + moved[:, None])[:, :, None]
+        torch.add(rows, (right[:, None] * across)[:, None, :], out=grid[..., place])
+    return functional.grid_sample(images, grid, align_corners=False)

@@ -1,0 +1,49 @@
+"""What batches of images are to their augmentations: floats in 0..1 in the right shape, and settings in their range.
+
+Shapes: B images, C channels, H and W height and width.
+"""
+
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from fourstep.errors import ConfigError, DataError
+
+IMAGE_DIMS = 4
+
+
+def as_images(inputs: Any, who: str) -> Float[Tensor, "B C H W"]:
+    """The inputs, where they are a batch of images.
+
+    Raises:
+        DataError: they are something else.
+    """
+    if isinstance(inputs, Tensor) and inputs.dim() == IMAGE_DIMS and inputs.is_floating_point():
+        return inputs
+    kind = str(inputs.dtype).removeprefix("torch.") if isinstance(inputs, Tensor) else ""
+    found = f"{kind} of shape {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else f"a {type(inputs).__name__}"
+    raise DataError(
+        f"{who} was given {found}: expected images (batch, channels, height, width) of uint8 or floats. For other "
+        "inputs pass a function (inputs, targets, draws) -> (inputs, targets)"
+    )
+
+
+def per_image(values: Tensor) -> Tensor:
+    """One value for each image `(B,)`, to be multiplied with the images: `(B, 1, 1, 1)`."""
+    return values[:, None, None, None]
+
+
+def choose(chosen: Bool[Tensor, " B"], changed: Tensor, inputs: Tensor) -> Tensor:
+    """The changed images where chosen, the others as they were."""
+    return changed.where(per_image(chosen), inputs)
+
+
+def check_range(who: str, name: str, value: Any, low: float, high: float) -> None:
+    """Refuse a setting that is no number from `low` to `high`.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigError(f"{who}({name}={value!r}): expected a number from {low:g} to {high:g}")

@@ -104,38 +104,57 @@ class Standardize:
     """Turns a batch of bytes into float32 `(inputs / 255 - mean) / std`; a `prepare` for `Batches`.
 
     Attributes:
-        mean: over all pixels of the training split, on the scale 0..1.
-        std: their standard deviation, on the same scale; above 0.
+        mean: over all pixels of the training split, on the scale 0..1; or one for each channel.
+        std: their standard deviation, on the same scale; above 0; likewise.
 
     >>> Standardize(mean=0.5, std=0.25)(torch.tensor([0, 255], dtype=torch.uint8)).tolist()
     [-2.0, 2.0]
     """
 
-    mean: float
-    std: float
+    mean: float | tuple[float, ...]
+    std: float | tuple[float, ...]
 
     def __call__(self, inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
         """The batch as the model sees it; inputs that are no bytes count as scaled to 0..1 already."""
         scaled: Tensor = scale_bytes(inputs)
-        return (scaled - self.mean).div_(self.std)
+        means = self.mean if isinstance(self.mean, tuple) else (self.mean,)
+        stds = self.std if isinstance(self.std, tuple) else (self.std,)
+        if len(means) == 1:
+            return (scaled - means[0]).div_(stds[0])
+        planes = zip(scaled.unbind(1), means, stds, strict=True)  # no tensor of means, which each batch would wait for
+        return torch.stack([(plane - mean).div_(std) for plane, mean, std in planes], 1)
 
 
 def learn_standardize(images: UInt8[Tensor, "N ..."]) -> Standardize:
     """The `Standardize` that gives these images mean 0 and standard deviation 1 over all pixels.
 
     Args:
-        images: the training split and nothing else, so that nothing of the other splits is known in training.
+        images: the training split and nothing else, so that nothing of the other splits is known in training. Of
+            `(N, C, H, W)` with more than one channel each channel has its own.
 
     Raises:
         DataError: all pixels are alike.
     """
-    counts = torch.bincount(images.flatten(), minlength=256).tolist()  # 256 whole numbers say all, exactly
+    if images.dim() == 4 and images.shape[1] > 1:  # noqa: PLR2004 - N C H W
+        channels = [_learn(images[:, channel], f"channel {channel} of ") for channel in range(images.shape[1])]
+        return Standardize(mean=tuple(mean for mean, _ in channels), std=tuple(std for _, std in channels))
+    mean, std = _learn(images, "")
+    return Standardize(mean=mean, std=std)
+
+
+def _learn(images: UInt8[Tensor, "N ..."], where: str) -> tuple[float, float]:
+    """Mean and deviation on the scale 0..1, part by part: the images may be more than the memory."""
+    part = max(1, _PIXELS_AT_ONCE // max(1, images[:1].numel()))
+    parts = (images[start : start + part] for start in range(0, len(images), part))
+    tallies = torch.stack([torch.bincount(pixels.flatten(), minlength=256) for pixels in parts])
+    counts = tallies.sum(0).tolist()  # 256 whole numbers say all, exactly
     total = sum(counts)
     first = sum(value * count for value, count in enumerate(counts))
     second = sum(value * value * count for value, count in enumerate(counts))
     variance = total * second - first * first  # times total squared: a whole number, so that nothing cancels
     if variance == 0:
         raise DataError(
-            f"all pixels of the training images are {first // total}: expected differing ones. Use standardize=False"
+            f"all pixels of {where}the training images are {first // total}: expected differing ones. "
+            "Use standardize=False"
         )
-    return Standardize(mean=first / total / 255, std=variance**0.5 / total / 255)
+    return first / total / 255, variance**0.5 / total / 255

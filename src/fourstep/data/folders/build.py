@@ -1,0 +1,188 @@
+"""A data set from pictures in folders, or from a CSV file that names them.
+
+Shapes: N pictures, C channels, S height and width, K classes.
+"""
+
+import warnings
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from fourstep.data.arrays import from_arrays
+from fourstep.data.dataset import Data
+from fourstep.data.folders.cache import map_pixels
+from fourstep.data.folders.contents import find_contents
+from fourstep.data.folders.encoding import ImageEncoding
+from fourstep.data.folders.listing import SPLITS, Listing, in_place, list_folder
+from fourstep.data.folders.passing import Cache, decode_all
+from fourstep.data.folders.register import is_register, list_register
+from fourstep.data.folders.workers import AT_ONCE, count_workers, working
+from fourstep.data.images import learn_standardize
+from fourstep.data.pictures import need_pillow
+from fourstep.data.places import cache_folder
+from fourstep.data.split import hold_out
+from fourstep.errors import ConfigError, DataError, DataFileError, FourstepWarning, check_count
+from fourstep.show.lines import say
+
+
+def from_images(
+    source: str | Path,
+    *,
+    batch_size: int = 64,
+    size: int = 32,
+    color: Literal["grey", "color"] | None = None,
+    val: float | None = None,
+    test: float | None = 0.2,
+    stratify: bool = True,
+    standardize: bool = True,
+    damaged: Literal["stop", "skip"] = "stop",
+    seed: int = 0,
+    workers: int | None = None,
+    cache: str | Path | None = None,
+    name: str | None = None,
+) -> Data:
+    """A data set from picture files.
+
+        folder/cat/1.jpg              or   folder/train/cat/1.jpg, folder/val/..., folder/test/...
+                                      or   a CSV or TSV file with columns file,label, or file,label,split
+
+    Each picture is turned as EXIF says, cut to a centred square, scaled, and kept as bytes in the cache folder, by
+    several processes. The cache is known by what the files hold: it is made once, goes on where it was interrupted, is
+    verified when it is opened, and may be larger than the memory. Another split, another seed too, is another cache:
+    in it each split is one piece, so that nothing is copied to take a batch. No tensor of it may be changed in place.
+
+    Args:
+        source: the folder, or the CSV or TSV file; its paths go from the folder that it lies in.
+        batch_size: pictures per batch, 1 or more.
+        size: S, height and width in pixels, 1 or more.
+        color: one channel or three; None takes one if the files say that all of them are grey.
+        val: share of the training pictures to choose by, in (0, 1). None holds nothing out.
+        test: share of the pictures to judge by; unused where the source has splits of its own.
+        stratify: give every class the same shares.
+        standardize: shift and scale each channel to mean 0 and deviation 1 over the training split; else 0..1.
+        damaged: what to do with files that are no whole pictures: `"stop"` when all have been read, and name the
+            first; or `"skip"` them with a warning that lists them.
+        seed: fixes the split and the order of every epoch; 0 or more.
+        workers: processes that decode; None for one per processor.
+        cache: where decoded pictures are kept; None for `images` in fourstep's own cache folder, `FOURSTEP_CACHE`.
+        name: what the data set is called; None for the source's name.
+
+    Returns:
+        Inputs `(N, C, S, S)`, bytes until the batch; targets 0..K-1, classes sorted by name. `data.to_inputs` reads
+        other pictures in the same way.
+
+    Raises:
+        ConfigError: a setting out of range.
+        DataError: no classes, one alone, or too few pictures for the shares.
+        DataFileError: a file or folder is missing, damaged or leads elsewhere; the cache cannot be written.
+        MissingExtraError: Pillow is not installed.
+    """
+    _check(source, batch_size=batch_size, size=size, color=color, damaged=damaged, workers=workers)
+    need_pillow()
+    listing = list_register(source) if is_register(source) else list_folder(source)
+    if listing.ignored:
+        say(f"{source}: {len(listing.ignored):,} files are no pictures of a class, such as {listing.ignored[0]}")
+    folder = cache_folder() / "images" if cache is None else Path(cache).expanduser()
+    parted = _with_splits(listing, val=val, test=test, stratify=stratify, seed=seed)
+    with working(count_workers(workers, -(-len(listing.pictures) // AT_ONCE))) as answers:
+        contents = find_contents(listing, folder, answers, find_color=color is None)
+        has_color = contents.has_color if color is None else color == "color"
+        made = decode_all(parted, contents, folder, answers, size=size, color=has_color)
+    splits = _splits(parted, made, size, skip=damaged == "skip", color=has_color)
+    learnt = learn_standardize(splits["train"][0]) if standardize else None
+    encoding = ImageEncoding(size=size, color=has_color, standardize=learnt, classes=listing.classes)
+    data = from_arrays(
+        *splits["train"],
+        batch_size=batch_size,
+        val=splits.get("val"),
+        test=splits.get("test"),
+        seed=seed,
+        classes=listing.classes,
+        prepare=encoding.prepare,
+        name=name or Path(source).resolve().stem,
+    )
+    return replace(data, encoding=encoding)
+
+
+def _check(source: Any, *, batch_size: Any, size: Any, color: Any, damaged: Any, workers: Any) -> None:
+    if not isinstance(source, str | Path):
+        raise ConfigError(
+            f"source is a {type(source).__name__}: expected the path of a folder of pictures, or of a CSV file that "
+            "names them. fourstep.data.from_arrays takes arrays, fourstep.data.from_table takes tables"
+        )
+    check_count("batch_size", batch_size)
+    check_count("size", size)
+    if workers is not None:
+        check_count("workers", workers)
+    if color not in (None, "grey", "color"):
+        raise ConfigError(f"color {color!r}: expected 'grey', 'color', or None for what the files say")
+    if damaged not in ("stop", "skip"):
+        raise ConfigError(f"damaged {damaged!r}: expected 'stop' or 'skip'")
+
+
+def _with_splits(listing: Listing, *, val: float | None, test: float | None, stratify: bool, seed: int) -> Listing:
+    """The same pictures, each in a split; every split is one piece of the whole."""
+    if not listing.has_splits:
+        shares = {"val": val, "test": test}
+    elif val is not None and any(picture.split == "val" for picture in listing.pictures):
+        raise ConfigError(f"val={val:g}, and {listing.root} has a val split of its own: leave one of them out")
+    else:
+        shares = {"val": val}
+    held = {split: share for split, share in shares.items() if share is not None}
+    index = {label: i for i, label in enumerate(listing.classes)}
+    own = [i for i, picture in enumerate(listing.pictures) if picture.split in ("", "train")]
+    labels = torch.tensor([index[listing.pictures[i].label] for i in own])
+    parts = hold_out(torch.tensor(own), labels, held, seed=seed, stratify=stratify) if held else {}
+    pictures = [picture if picture.split else picture._replace(split="train") for picture in listing.pictures]
+    for split, (indices, _) in parts.items():
+        for i in indices.tolist():
+            pictures[i] = pictures[i]._replace(split=split)
+    return replace(listing, pictures=in_place(pictures))
+
+
+def _splits(listing: Listing, cache: Cache, size: int, *, skip: bool, color: bool) -> dict[str, tuple[Tensor, Tensor]]:
+    """Pixels, mapped from the cache, and class indices of every split.
+
+    Raises:
+        DataFileError: pictures are damaged and not to be skipped.
+        DataError: of a class nothing is left.
+    """
+    if cache.damaged:
+        _tell_damaged(listing, cache, skip=skip)
+    out = {i for i, _ in cache.damaged}
+    pictures = [picture for i, picture in enumerate(listing.pictures) if i not in out]
+    left = {picture.label for picture in pictures if picture.split == "train"}
+    for label in listing.classes:
+        if label not in left:
+            raise DataError(f"{listing.root}: class {label!r} has no whole picture to train on. Mend its files")
+    index = {label: i for i, label in enumerate(listing.classes)}
+    labels = torch.tensor([index[picture.label] for picture in pictures])
+    pixels = map_pixels(cache.folder, len(pictures), 3 if color else 1, size)
+    counts = Counter(picture.split for picture in pictures)
+    pieces = [counts[split] for split in SPLITS]
+    pairs = zip(SPLITS, pixels.split(pieces), labels.split(pieces), strict=True)
+    return {split: (images, targets) for split, images, targets in pairs if len(targets)}
+
+
+def _tell_damaged(listing: Listing, cache: Cache, *, skip: bool) -> None:
+    """Stop, or warn.
+
+    Raises:
+        DataFileError: to stop.
+    """
+    said = [f"{listing.pictures[i].name} {reason}" for i, reason in cache.damaged]
+    total = f"{len(listing.pictures):,} pictures in {listing.root}"
+    if not skip:
+        raise DataFileError(
+            f"{len(said):,} of {total} cannot be used; the first: {said[0]}. Mend or remove them, or pass "
+            "damaged='skip'"
+        )
+    shown = "; ".join(said[:_LISTED]) + (f"; and {len(said) - _LISTED:,} more" if len(said) > _LISTED else "")
+    warnings.warn(f"{len(said):,} of {total} are left out: {shown}", FourstepWarning, stacklevel=4)
+
+
+_LISTED = 20  # damaged files that a warning names

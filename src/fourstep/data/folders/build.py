@@ -103,7 +103,7 @@ def from_images(
         seed=seed,
         classes=listing.classes,
         prepare=encoding.prepare,
-        name=name or Path(source).resolve().stem,
+        name=name or (Path(source).stem if is_register(source) else listing.root.name),
     )
     return replace(data, encoding=encoding)
 
@@ -136,11 +136,12 @@ def _with_splits(listing: Listing, *, val: float | None, test: float | None, str
     index = {label: i for i, label in enumerate(listing.classes)}
     own = [i for i, picture in enumerate(listing.pictures) if picture.split in ("", "train")]
     labels = torch.tensor([index[listing.pictures[i].label] for i in own])
-    parts = hold_out(torch.tensor(own), labels, held, seed=seed, stratify=stratify) if held else {}
     pictures = [picture if picture.split else picture._replace(split="train") for picture in listing.pictures]
-    for split, (indices, _) in parts.items():
-        for i in indices.tolist():
-            pictures[i] = pictures[i]._replace(split=split)
+    if held:
+        parts = hold_out(torch.tensor(own), labels, held, seed=seed, stratify=stratify, classes=listing.classes)
+        for split, (indices, _) in parts.items():
+            for i in indices.tolist():
+                pictures[i] = pictures[i]._replace(split=split)
     return replace(listing, pictures=in_place(pictures))
 
 

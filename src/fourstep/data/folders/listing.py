@@ -101,7 +101,7 @@ def list_folder(folder: str | Path) -> Listing:
     root = existing_folder(folder)
     ignored: list[str] = []
     top = _subfolders(root, "", ignored)
-    splits = top if {"train"} <= set(top) or (top and set(top) <= set(SPLITS)) else [""]
+    splits = top if _are_splits(root, top) else [""]
     pictures = []
     for split in splits:
         if split and split not in SPLITS:
@@ -131,7 +131,8 @@ def existing_folder(folder: str | Path) -> Path:
     path = Path(folder).expanduser()
     if not path.is_dir():
         what = "is a file" if path.exists() else "is not there"
-        raise DataFileError(f"{path} {what}: expected a folder of pictures, {_EXPECTED}")
+        hint = ". Tables are for fourstep.data.from_table" if path.exists() else ""
+        raise DataFileError(f"{path} {what}: expected a folder of pictures, {_EXPECTED}{hint}")
     return path.resolve()
 
 
@@ -186,6 +187,12 @@ def _entries(root: Path, name: str) -> list[os.DirEntry[str]]:
         if entry.is_symlink() and not entry.name.startswith("."):
             check_inside(root, entry.path)
     return found
+
+
+def _are_splits(root: Path, names: Sequence[str]) -> bool:
+    """Is there `train` with classes in it, or nothing but splits? Else `train` is what is in the pictures."""
+    has_train = "train" in names and bool(_subfolders(root, "train", []))
+    return has_train or (bool(names) and set(names) <= set(SPLITS))
 
 
 def _subfolders(root: Path, name: str, ignored: list[str]) -> list[str]:

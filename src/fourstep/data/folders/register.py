@@ -4,6 +4,7 @@ import csv
 import difflib
 import io
 import os
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -34,9 +35,11 @@ def list_register(path: str | Path) -> Listing:
     lines: dict[str, int] = {}
     for line, row in _rows(file):
         where = f"{file}, line {line}"
-        name, label, split = row["file"].replace("\\", "/"), row["label"], row.get("split", "")
-        if not name or not label:
-            raise DataError(f"{where}: no {'label' if name else 'file'}: expected a picture's path and its class")
+        label, split = row["label"], row.get("split", "")
+        for column in ("file", "label"):
+            if not row[column]:
+                raise DataError(f"{where}: no {column}: expected a picture's path and its class")
+        name = posixpath.normpath(row["file"].replace("\\", "/"))
         if "split" in row and split not in SPLITS:
             raise UnknownNameError(f"{where}: {UnknownNameError.of('split', split, SPLITS)}")
         if name in lines:

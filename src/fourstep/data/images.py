@@ -3,7 +3,7 @@
 Shapes: N images, C channels, H and W height and width, S the new height and width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from fourstep.data.mapped import Mapped
 from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.errors import DataError, check_count
 
@@ -125,7 +126,7 @@ class Standardize:
         return torch.stack([(plane - mean).div_(std) for plane, mean, std in planes], 1)
 
 
-def learn_standardize(images: UInt8[Tensor, "N ..."]) -> Standardize:
+def learn_standardize(images: UInt8[Tensor, "N ..."] | Mapped) -> Standardize:
     """The `Standardize` that gives these images mean 0 and standard deviation 1 over all pixels.
 
     Args:
@@ -135,26 +136,28 @@ def learn_standardize(images: UInt8[Tensor, "N ..."]) -> Standardize:
     Raises:
         DataError: all pixels are alike.
     """
-    if images.dim() == 4 and images.shape[1] > 1:  # noqa: PLR2004 - N C H W
-        channels = [_learn(images[:, channel], f"channel {channel} of ") for channel in range(images.shape[1])]
-        return Standardize(mean=tuple(mean for mean, _ in channels), std=tuple(std for _, std in channels))
-    mean, std = _learn(images, "")
-    return Standardize(mean=mean, std=std)
+    channels = images.shape[1] if images.dim() == 4 else 1  # noqa: PLR2004 - N C H W
+    counts = torch.zeros(channels, 256, dtype=torch.int64)
+    for part in images.parts() if isinstance(images, Mapped) else images.split(_parts_of(images)):
+        for channel, pixels in zip(counts, part.reshape(len(part), channels, -1).unbind(1), strict=True):
+            channel.add_(torch.bincount(pixels.flatten(), minlength=256).cpu())
+    means, stds = zip(*map(_mean_and_deviation, counts.tolist()), strict=True)
+    return Standardize(mean=means[0], std=stds[0]) if channels == 1 else Standardize(mean=means, std=stds)
 
 
-def _learn(images: UInt8[Tensor, "N ..."], where: str) -> tuple[float, float]:
-    """Mean and deviation on the scale 0..1, part by part: the images may be more than the memory."""
-    part = max(1, _PIXELS_AT_ONCE // max(1, images[:1].numel()))
-    parts = (images[start : start + part] for start in range(0, len(images), part))
-    tallies = torch.stack([torch.bincount(pixels.flatten(), minlength=256) for pixels in parts])
-    counts = tallies.sum(0).tolist()  # 256 whole numbers say all, exactly
+def _parts_of(images: Tensor) -> int:
+    """How many images to look at at once."""
+    return max(1, _PIXELS_AT_ONCE // max(1, images[:1].numel()))
+
+
+def _mean_and_deviation(counts: Sequence[int]) -> tuple[float, float]:
+    """Of pixels on the scale 0..1, from how often each of the 256 bytes is there: whole numbers, which say all."""
     total = sum(counts)
     first = sum(value * count for value, count in enumerate(counts))
     second = sum(value * value * count for value, count in enumerate(counts))
     variance = total * second - first * first  # times total squared: a whole number, so that nothing cancels
     if variance == 0:
         raise DataError(
-            f"all pixels of {where}the training images are {first // total}: expected differing ones. "
-            "Use standardize=False"
+            f"all pixels of the training images are {first // total}: expected differing ones. Use standardize=False"
         )
     return first / total / 255, variance**0.5 / total / 255

@@ -4,7 +4,7 @@ Shapes: N pictures, C channels, S height and width, K classes.
 """
 
 import warnings
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +17,12 @@ from fourstep.data.dataset import Data
 from fourstep.data.folders.cache import map_pixels
 from fourstep.data.folders.contents import find_contents
 from fourstep.data.folders.encoding import ImageEncoding
-from fourstep.data.folders.listing import SPLITS, Listing, in_place, list_folder
+from fourstep.data.folders.listing import SPLITS, Listing, list_folder
 from fourstep.data.folders.passing import Cache, decode_all
 from fourstep.data.folders.register import is_register, list_register
 from fourstep.data.folders.workers import AT_ONCE, count_workers, working
-from fourstep.data.images import learn_standardize
+from fourstep.data.images import MOST_BYTES, learn_standardize
+from fourstep.data.mapped import Mapped
 from fourstep.data.pictures import need_pillow
 from fourstep.data.places import cache_folder
 from fourstep.data.split import hold_out
@@ -51,9 +52,9 @@ def from_images(
                                       or   a CSV or TSV file with columns file,label, or file,label,split
 
     Each picture is turned as EXIF says, cut to a centred square, scaled, and kept as bytes in the cache folder, by
-    several processes. The cache is known by what the files hold: it is made once, goes on where it was interrupted, is
-    verified when it is opened, and may be larger than the memory. Another split, another seed too, is another cache:
-    in it each split is one piece, so that nothing is copied to take a batch. No tensor of it may be changed in place.
+    several processes. The cache is known by what the files hold, whatever they are called and however they are split:
+    it is made once, goes on where it was interrupted, and is verified when it is opened. Up to 1 GiB of it is held in
+    memory; more stays in its file and is read batch by batch, so that it may be larger than the memory.
 
     Args:
         source: the folder, or the CSV or TSV file; its paths go from the folder that it lies in.
@@ -87,12 +88,17 @@ def from_images(
     if listing.ignored:
         say(f"{source}: {len(listing.ignored):,} files are no pictures of a class, such as {listing.ignored[0]}")
     folder = cache_folder() / "images" if cache is None else Path(cache).expanduser()
-    parted = _with_splits(listing, val=val, test=test, stratify=stratify, seed=seed)
     with working(count_workers(workers, -(-len(listing.pictures) // AT_ONCE))) as answers:
         contents = find_contents(listing, folder, answers, find_color=color is None)
         has_color = contents.has_color if color is None else color == "color"
-        made = decode_all(parted, contents, folder, answers, size=size, color=has_color)
-    splits = _splits(parted, made, size, skip=damaged == "skip", color=has_color)
+        made = decode_all(listing, contents, folder, answers, size=size, color=has_color)
+    if made.damaged:
+        _tell_damaged(listing, made, skip=damaged == "skip")
+    pairs = _pairs(listing, made, size, color=has_color)
+    held = _held_out(listing, val=val, test=test)
+    if held:
+        pairs |= hold_out(*pairs["train"], held, seed=seed, stratify=stratify)
+    splits = _in_memory(pairs)
     learnt = learn_standardize(splits["train"][0]) if standardize else None
     encoding = ImageEncoding(size=size, color=has_color, standardize=learnt, classes=listing.classes)
     data = from_arrays(
@@ -124,49 +130,43 @@ def _check(source: Any, *, batch_size: Any, size: Any, color: Any, damaged: Any,
         raise ConfigError(f"damaged {damaged!r}: expected 'stop' or 'skip'")
 
 
-def _with_splits(listing: Listing, *, val: float | None, test: float | None, stratify: bool, seed: int) -> Listing:
-    """The same pictures, each in a split; every split is one piece of the whole."""
-    if not listing.has_splits:
-        shares = {"val": val, "test": test}
-    elif val is not None and any(picture.split == "val" for picture in listing.pictures):
-        raise ConfigError(f"val={val:g}, and {listing.root} has a val split of its own: leave one of them out")
-    else:
-        shares = {"val": val}
-    held = {split: share for split, share in shares.items() if share is not None}
-    index = {label: i for i, label in enumerate(listing.classes)}
-    own = [i for i, picture in enumerate(listing.pictures) if picture.split in ("", "train")]
-    labels = torch.tensor([index[listing.pictures[i].label] for i in own])
-    pictures = [picture if picture.split else picture._replace(split="train") for picture in listing.pictures]
-    if held:
-        parts = hold_out(torch.tensor(own), labels, held, seed=seed, stratify=stratify, classes=listing.classes)
-        for split, (indices, _) in parts.items():
-            for i in indices.tolist():
-                pictures[i] = pictures[i]._replace(split=split)
-    return replace(listing, pictures=in_place(pictures))
+def _held_out(listing: Listing, *, val: float | None, test: float | None) -> dict[str, float]:
+    """Which shares of the training pictures are to be set aside."""
+    if val is not None and any(picture.split == "val" for picture in listing.pictures):
+        raise ConfigError(f"val={val!r}, and {listing.root} has a val split of its own: leave one of them out")
+    shares = {"val": val} if listing.has_splits else {"val": val, "test": test}
+    return {split: share for split, share in shares.items() if share is not None}
 
 
-def _splits(listing: Listing, cache: Cache, size: int, *, skip: bool, color: bool) -> dict[str, tuple[Tensor, Tensor]]:
-    """Pixels, mapped from the cache, and class indices of every split.
+def _pairs(listing: Listing, cache: Cache, size: int, *, color: bool) -> dict[str, tuple[Mapped, Tensor]]:
+    """Pixels, in the cache's file, and class indices of every split that the source has; of train alone if it has none.
 
     Raises:
-        DataFileError: pictures are damaged and not to be skipped.
         DataError: of a class nothing is left.
     """
-    if cache.damaged:
-        _tell_damaged(listing, cache, skip=skip)
     out = {i for i, _ in cache.damaged}
     pictures = [picture for i, picture in enumerate(listing.pictures) if i not in out]
-    left = {picture.label for picture in pictures if picture.split == "train"}
-    for label in listing.classes:
-        if label not in left:
-            raise DataError(f"{listing.root}: class {label!r} has no whole picture to train on. Mend its files")
     index = {label: i for i, label in enumerate(listing.classes)}
     labels = torch.tensor([index[picture.label] for picture in pictures])
     pixels = map_pixels(cache.folder, len(pictures), 3 if color else 1, size)
-    counts = Counter(picture.split for picture in pictures)
-    pieces = [counts[split] for split in SPLITS]
-    pairs = zip(SPLITS, pixels.split(pieces), labels.split(pieces), strict=True)
-    return {split: (images, targets) for split, images, targets in pairs if len(targets)}
+    pairs: dict[str, tuple[Mapped, Tensor]] = {}
+    for split in SPLITS:
+        rows = torch.tensor([i for i, picture in enumerate(pictures) if (picture.split or "train") == split])
+        if len(rows):
+            pairs[split] = pixels.choose(rows), labels[rows]
+    left = set(pairs["train"][1].tolist()) if "train" in pairs else set()
+    for i, label in enumerate(listing.classes):
+        if i not in left:
+            raise DataError(f"{listing.root}: class {label!r} has no whole picture to train on. Mend its files")
+    return pairs
+
+
+def _in_memory(pairs: Mapping[str, tuple[Mapped, Tensor]]) -> dict[str, tuple[Tensor | Mapped, Tensor]]:
+    """Pixels as whole tensors where all of them take 1 GiB or less; else as they are."""
+    whole = next(iter(pairs.values()))[0].array
+    if whole.nbytes > MOST_BYTES:
+        return dict(pairs)
+    return {split: (pixels[:], labels) for split, (pixels, labels) in pairs.items()}
 
 
 def _tell_damaged(listing: Listing, cache: Cache, *, skip: bool) -> None:

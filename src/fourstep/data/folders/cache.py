@@ -11,7 +11,6 @@ import hashlib
 import itertools
 import json
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,9 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
+from fourstep.data.mapped import Mapped
 from fourstep.files import atomic_write, sync_folder
 
 PIXELS, BLOCKS = "pixels.bin", "blocks.jsonl"
@@ -113,16 +111,11 @@ def make_block(rows: int, content: bytes, damaged: Iterable[tuple[int, str]]) ->
     return Block(rows=rows, sha256=hashlib.sha256(content).hexdigest(), damaged=tuple(damaged))
 
 
-def map_pixels(folder: Path, num_rows: int, channels: int, size: int) -> UInt8[Tensor, "N C S S"]:
-    """A cache's pixels, read from the disk as they are asked for: they may be more than the memory.
-
-    The map is for reading alone: it takes no memory of its own, and none is refused as too large. A program that
-    writes into the tensor is ended.
-    """
-    pixels = np.memmap(folder / PIXELS, np.uint8, "r", shape=(num_rows, channels, size, size))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's, of tensors that cannot be written to
-        return torch.from_numpy(pixels)
+def map_pixels(folder: Path, num_rows: int, channels: int, size: int) -> Mapped:
+    """A cache's pixels, `(N, C, S, S)`, read from the disk as they are asked for: they may be more than the memory."""
+    shape = (num_rows, channels, size, size)
+    pixels = np.memmap(folder / PIXELS, np.uint8, "r", shape=shape) if num_rows else np.empty(shape, np.uint8)
+    return Mapped(array=pixels, dtype=torch.uint8)
 
 
 def damaged_in(blocks: Sequence[Block], lengths: Sequence[int]) -> Iterator[tuple[int, str]]:

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from fourstep.data.batches import Prepare, scale_bytes
 from fourstep.data.folders.listing import existing_folder, walk
 from fourstep.data.images import Standardize
 from fourstep.data.pictures import read_picture
+from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.errors import DataError, ShapeError
 
 Source: TypeAlias = str | Path | Iterable[str | Path] | Tensor
@@ -58,7 +58,8 @@ class ImageEncoding:
             DataFileError: a file is missing or damaged.
             ShapeError: the pixels are of another size or number of channels.
         """
-        return self.prepare(self.to_pixels(source))
+        inputs: Tensor = self.prepare(self.to_pixels(source))
+        return inputs
 
     def to_pixels(self, source: Source) -> UInt8[Tensor, "N C S S"]:
         """The same pictures as bytes, to be drawn; see `to_inputs`."""

@@ -4,7 +4,7 @@ folder/cat/1.jpg                          or   folder/train/cat/1.jpg, folder/va
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -81,13 +81,9 @@ def make_listing(root: Path, pictures: Sequence[Picture], ignored: Sequence[str]
     for split in sorted(by_split):
         for label in sorted(by_split[split] - train):
             raise DataError(f"{source}: class {label!r} is in {split} but not in train: expected it there too")
-    return Listing(root=root, pictures=in_place(pictures), classes=tuple(classes), ignored=tuple(ignored))
-
-
-def in_place(pictures: Iterable[Picture]) -> tuple[Picture, ...]:
-    """Pictures by split, then by class, then by name: each split is one piece of the whole."""
     place = {split: i for i, split in enumerate(("", *SPLITS))}
-    return tuple(sorted(pictures, key=lambda picture: (place[picture.split], picture.label, picture.name)))
+    ordered = sorted(pictures, key=lambda picture: (place[picture.split], picture.label, picture.name))
+    return Listing(root=root, pictures=tuple(ordered), classes=tuple(classes), ignored=tuple(ignored))
 
 
 def list_folder(folder: str | Path) -> Listing:

@@ -49,7 +49,7 @@ def read_blocks(folder: Path, lengths: Sequence[int]) -> list[Block]:
         lengths: how many pictures each block is of.
     """
     try:
-        lines = (folder / BLOCKS).read_bytes().splitlines()
+        lines = (folder / BLOCKS).read_bytes().split(b"\n")[:-1]  # the last of a torn file has no end
     except OSError:
         return []
     blocks = itertools.takewhile(lambda block: block is not None, map(_block, lines, lengths))

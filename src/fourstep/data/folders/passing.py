@@ -19,6 +19,7 @@ from fourstep.files import make_folder, reason
 from fourstep.show.bar import counting
 from fourstep.show.lines import say
 
+_MOST_BYTES = 2**22  # in a block: a few of them wait in memory for each process
 _FORMAT = "1"  # of a cache and of how pictures are decoded; another one makes every cache anew
 
 
@@ -52,12 +53,13 @@ def decode_all(
         DataFileError: no room, the cache cannot be written, a file changed meanwhile, or decoding broke off.
     """
     pictures = listing.pictures
-    digest = hashlib.sha256(f"{_FORMAT} {AT_ONCE} {size} {color};".encode())
+    row_bytes = (3 if color else 1) * size * size
+    at_once = max(1, min(AT_ONCE, _MOST_BYTES // row_bytes))
+    digest = hashlib.sha256(f"{_FORMAT} {at_once} {size} {color};".encode())
     for picture in pictures:
         digest.update(contents.digests[picture.name])
     own = folder / f"{size}px-{'color' if color else 'grey'}-{digest.hexdigest()}"
-    lengths = [min(AT_ONCE, len(pictures) - start) for start in range(0, len(pictures), AT_ONCE)]
-    row_bytes = (3 if color else 1) * size * size
+    lengths = [min(at_once, len(pictures) - start) for start in range(0, len(pictures), at_once)]
     blocks = keep_whole(own, read_blocks(own, lengths), row_bytes)
     if len(blocks) < len(lengths):
         try:
@@ -85,8 +87,8 @@ def _go_on(listing: Listing, folder: Path, lengths: Sequence[int], answers: Answ
     _announce(listing, folder, first, row_bytes, size)
 
     def tasks() -> Iterator[Task]:
-        for start in range(first, total, AT_ONCE):
-            part = listing.pictures[start : start + AT_ONCE]
+        for start in range(first, total, lengths[0]):
+            part = listing.pictures[start : start + lengths[0]]
             paths, stamps = [f"{listing.root}/{picture.name}" for picture in part], [picture.stamp for picture in part]
             yield "decode", (paths, stamps, size), {"color": color}
 

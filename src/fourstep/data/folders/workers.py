@@ -76,13 +76,16 @@ def working(num_workers: int) -> Iterator[Answers]:
 def _start() -> subprocess.Popen[bytes]:
     path = os.pathsep.join(folder for folder in sys.path if folder)
     own = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}  # threads that nothing here uses take long to start
-    program = [sys.executable, "-P", str(Path(decoding.__file__))]
     try:
         return subprocess.Popen(  # noqa: S603 - this package's own file
-            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **own}
+            _program(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **own}
         )
     except OSError as error:
         raise ConfigError(f"workers: no process can be started ({error.strerror}). Use workers=1") from error
+
+
+def _program() -> list[str]:
+    return [sys.executable, "-P", str(Path(decoding.__file__))]
 
 
 def _ask(idle: "SimpleQueue[subprocess.Popen[bytes]]", task: Task) -> Any:

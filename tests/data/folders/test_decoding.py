@@ -48,7 +48,7 @@ def test_is_what_pillow_gives(tmp_path: Path, suffix: str, size: int, color: boo
     """The centred square, scaled bilinear, in one channel or three."""
     path = save(tmp_path / f"a.{suffix}", Image.fromarray(COLORS))
     with Image.open(path) as picture:
-        picture.draft("RGB" if color else "L", picture.size)
+        picture.draft("RGB" if color else "L", (size, size))
         expected = ImageOps.fit(picture.convert("RGB" if color else "L"), (size, size), Image.Resampling.BILINEAR)
 
     assert np.array_equal(decode(path, size, color=color), planes(expected))
@@ -68,7 +68,7 @@ def test_every_orientation_is_turned_upright(tmp_path: Path) -> None:
 
 
 def test_a_large_jpeg_is_unpacked_in_part(tmp_path: Path) -> None:
-    """By a factor that leaves twice the size at least; the result is that of the whole picture, nearly."""
+    """At a half, a quarter or an eighth that is large enough; the result is that of the whole picture, nearly."""
     smooth = Image.fromarray(COLORS).resize((800, 640), Image.Resampling.BICUBIC)
     path = save(tmp_path / "a.jpg", smooth, quality=95)
     with Image.open(path) as picture:

@@ -335,11 +335,12 @@ def test_a_cache_may_lie_elsewhere(fill: Fill, tmp_path: Path, cache: Path) -> N
     ],
 )
 @pytest.mark.usefixtures("unchecked_types")
-def test_settings_that_cannot_be(fill: Fill, wrong: dict[str, Any], message: str) -> None:
-    """One line with the value."""
+def test_settings_that_cannot_be(fill: Fill, cache: Path, wrong: dict[str, Any], message: str) -> None:
+    """One line with the value, before anything is decoded."""
     source = wrong.pop("source", None)
     with pytest.raises(fs.FourstepError, match=message):
         from_images(fill({"a": 9, "b": 2}) if source is None else source, **wrong)
+    assert not cache.exists()
 
 
 def test_a_share_for_val_beside_a_val_of_its_own(fill: Fill) -> None:

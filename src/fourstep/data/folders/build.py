@@ -4,12 +4,13 @@ Shapes: N pictures, C channels, S height and width, K classes.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from fourstep.data.arrays import from_arrays
@@ -17,7 +18,7 @@ from fourstep.data.dataset import Data
 from fourstep.data.folders.cache import map_pixels
 from fourstep.data.folders.contents import find_contents
 from fourstep.data.folders.encoding import ImageEncoding
-from fourstep.data.folders.listing import SPLITS, Listing, list_folder
+from fourstep.data.folders.listing import SPLITS, Listing, Picture, list_folder
 from fourstep.data.folders.passing import Cache, decode_all
 from fourstep.data.folders.register import is_register, list_register
 from fourstep.data.folders.workers import AT_ONCE, count_workers, working
@@ -28,6 +29,8 @@ from fourstep.data.places import cache_folder
 from fourstep.data.split import hold_out
 from fourstep.errors import ConfigError, DataError, DataFileError, FourstepWarning, check_count
 from fourstep.show.lines import say
+
+_LISTED = 20  # damaged files that a warning names
 
 
 def from_images(
@@ -68,7 +71,7 @@ def from_images(
         damaged: what to do with files that are no whole pictures: `"stop"` when all have been read, and name the
             first; or `"skip"` them with a warning that lists them.
         seed: fixes the split and the order of every epoch; 0 or more.
-        workers: processes that decode; None for one per processor.
+        workers: processes that decode; None for one per processor, with 1 this one does it.
         cache: where decoded pictures are kept; None for `images` in fourstep's own cache folder, `FOURSTEP_CACHE`.
         name: what the data set is called; None for the source's name.
 
@@ -88,6 +91,10 @@ def from_images(
     if listing.ignored:
         say(f"{source}: {len(listing.ignored):,} files are no pictures of a class, such as {listing.ignored[0]}")
     folder = cache_folder() / "images" if cache is None else Path(cache).expanduser()
+    held = _held_out(listing, val=val, test=test)
+    if held:  # what cannot be is refused before the first pass, not after it
+        labels = _labels(listing, [picture for picture in listing.pictures if picture.split in ("", "train")])
+        hold_out(labels, labels, held, seed=seed, stratify=stratify)
     with working(count_workers(workers, -(-len(listing.pictures) // AT_ONCE))) as answers:
         contents = find_contents(listing, folder, answers, find_color=color is None)
         has_color = contents.has_color if color is None else color == "color"
@@ -95,7 +102,6 @@ def from_images(
     if made.damaged:
         _tell_damaged(listing, made, skip=damaged == "skip")
     pairs = _pairs(listing, made, size, color=has_color)
-    held = _held_out(listing, val=val, test=test)
     if held:
         pairs |= hold_out(*pairs["train"], held, seed=seed, stratify=stratify)
     splits = _in_memory(pairs)
@@ -146,8 +152,7 @@ def _pairs(listing: Listing, cache: Cache, size: int, *, color: bool) -> dict[st
     """
     out = {i for i, _ in cache.damaged}
     pictures = [picture for i, picture in enumerate(listing.pictures) if i not in out]
-    index = {label: i for i, label in enumerate(listing.classes)}
-    labels = torch.tensor([index[picture.label] for picture in pictures])
+    labels = _labels(listing, pictures)
     pixels = map_pixels(cache.folder, len(pictures), 3 if color else 1, size)
     pairs: dict[str, tuple[Mapped, Tensor]] = {}
     for split in SPLITS:
@@ -159,6 +164,12 @@ def _pairs(listing: Listing, cache: Cache, size: int, *, color: bool) -> dict[st
         if i not in left:
             raise DataError(f"{listing.root}: class {label!r} has no whole picture to train on. Mend its files")
     return pairs
+
+
+def _labels(listing: Listing, pictures: Sequence[Picture]) -> Int64[Tensor, " N"]:
+    """The class indices of some of a listing's pictures."""
+    index = {label: i for i, label in enumerate(listing.classes)}
+    return torch.tensor([index[picture.label] for picture in pictures])
 
 
 def _in_memory(pairs: Mapping[str, tuple[Mapped, Tensor]]) -> dict[str, tuple[Tensor | Mapped, Tensor]]:
@@ -184,6 +195,3 @@ def _tell_damaged(listing: Listing, cache: Cache, *, skip: bool) -> None:
         )
     shown = "; ".join(said[:_LISTED]) + (f"; and {len(said) - _LISTED:,} more" if len(said) > _LISTED else "")
     warnings.warn(f"{len(said):,} of {total} are left out: {shown}", FourstepWarning, stacklevel=4)
-
-
-_LISTED = 20  # damaged files that a warning names

@@ -46,7 +46,8 @@ def find_contents(listing: Listing, folder: Path, answers: Answers, *, find_colo
         DataFileError: nothing can be written there, or reading broke off.
     """
     stamps = [[picture.name, *picture.stamp] for picture in listing.pictures]
-    path = folder / hashlib.sha256(json.dumps([str(listing.root), stamps]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([str(listing.root), stamps]).encode()).hexdigest()
+    path = folder / f"{key}.sha256"
     size = _DIGEST * len(stamps)
     known = path.read_bytes() if path.is_file() else b""
     if len(known) != size + 1 or (find_color and known[-1] == _UNASKED):

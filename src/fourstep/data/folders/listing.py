@@ -18,6 +18,8 @@ SUFFIXES = frozenset(
     ".png .jpg .jpeg .jpe .jfif .gif .bmp .webp .tif .tiff .ppm .pgm .pbm .pnm".split()  # noqa: SIM905 - reads well
 )
 
+_EXPECTED = "class/name.jpg, or train/class/name.jpg with val/ or test/ beside it, or a CSV file of file,label"
+
 
 class Picture(NamedTuple):
     """One picture.
@@ -113,9 +115,6 @@ def list_folder(folder: str | Path) -> Listing:
         has = f"{loose:,} pictures but no class folders" if loose else "no class folders"
         raise DataError(f"{root} has {has}: expected {_EXPECTED}")
     return make_listing(root, pictures, ignored, source=root)
-
-
-_EXPECTED = "class/name.jpg, or train/class/name.jpg with val/ or test/ beside it, or a CSV file of file,label"
 
 
 def existing_folder(folder: str | Path) -> Path:

@@ -89,10 +89,10 @@ def main() -> None:
             assert seen == ours == settings.count
     middle = {name: median(seconds) for name, seconds in rows.items()}
     print(f"{settings.count:,} pictures, {os.cpu_count()} processors, torch {torch.__version__}")
-    for name, seconds in rows.items():
+    for name, taken in rows.items():
         pace = settings.count / middle[name]
         speed_up = middle["DataLoader"] / middle[name]
-        spread = f"{min(seconds):.2f}-{max(seconds):.2f} s"
+        spread = f"{min(taken):.2f}-{max(taken):.2f} s"
         print(f"{name:<11} {middle[name]:7.2f} s  ({spread})  {pace:9,.0f} pictures/s  {speed_up:6.1f}x")
 
 

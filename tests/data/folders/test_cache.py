@@ -156,8 +156,8 @@ def test_a_process_that_dies_is_named(fill: Fill, monkeypatch: pytest.MonkeyPatc
 TRAIN = """
 import resource, sys
 import torch, fourstep as fs
-from fourstep.data.folders import build
-build.MOST_BYTES = 0
+from fourstep.data.folders import building
+building.MOST_BYTES = 0
 fs.data.from_images(sys.argv[2])  # what is imported on the way
 model = torch.nn.Sequential(torch.nn.AvgPool2d(16), torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2))
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)

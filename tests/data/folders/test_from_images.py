@@ -18,7 +18,8 @@ from torch import Tensor, nn
 import fourstep as fs
 from fourstep.data import from_images, learn_standardize
 from fourstep.data.batches import Batches
-from fourstep.data.folders import build, passing, workers
+from fourstep.data.folders import building, passing, workers
+from fourstep.data.folders.encoding import ImageEncoding
 from fourstep.data.mapped import Mapped
 
 Fill: TypeAlias = Callable[..., Path]
@@ -130,7 +131,7 @@ def test_mean_and_deviation_are_the_training_splits_alone(fill: Fill) -> None:
         Image.new("RGB", (40, 40), "white").save(path)
     data = from_images(folder)
     encoding = data.encoding
-    assert isinstance(encoding, fs.data.ImageEncoding)
+    assert isinstance(encoding, ImageEncoding)
     assert encoding.standardize is not None
     values = pixels_of(data).numpy() / 255
 
@@ -374,7 +375,7 @@ def test_what_is_larger_stays_in_its_file(fill: Fill, monkeypatch: pytest.Monkey
     """The batches, the splits and what is learnt are the same bits."""
     folder = fill({"a": 30, "b": 30})
     small = from_images(folder, val=0.2, batch_size=7)
-    monkeypatch.setattr(build, "MOST_BYTES", 60 * 3 * 32 * 32 - 1)
+    monkeypatch.setattr(building, "MOST_BYTES", 60 * 3 * 32 * 32 - 1)
     large = from_images(folder, val=0.2, batch_size=7)
 
     assert isinstance(split_of(small, "train").inputs, Tensor)

@@ -24,6 +24,11 @@ Answers: TypeAlias = Callable[[Iterable[Task]], Iterator[Any]]
 
 AT_ONCE = 64  # files in a task; few enough that a bar moves, many enough that handing over costs nothing
 _AHEAD = 3  # tasks for each process: one is done, one waits, one is on its way
+_SWIFT = {
+    "OPENBLAS_NUM_THREADS": "1",  # threads that nothing here uses take long to start
+    "MALLOC_TRIM_THRESHOLD_": str(2**26),  # memory that each picture gives back and asks for anew; in bytes, glibc's
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),  # likewise
+}
 _HERE: dict[str, Callable[..., Any]] = {"decode": decoding.decode_block, "look": decoding.look}
 
 
@@ -74,8 +79,7 @@ def working(num_workers: int) -> Iterator[Answers]:
 
 
 def _start() -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(folder for folder in sys.path if folder)
-    own = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}  # threads that nothing here uses take long to start
+    own = {"PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder), **_SWIFT}
     try:
         return subprocess.Popen(  # noqa: S603 - this package's own file
             _program(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **own}

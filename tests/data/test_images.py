@@ -11,6 +11,7 @@ from torch import Tensor
 import fourstep as fs
 from fourstep.data import images as module
 from fourstep.data.images import Resize, Standardize, learn_standardize, resize_images
+from fourstep.data.mapped import Mapped
 from fourstep.data.samples import scale_bytes
 
 SMOOTH = (torch.arange(5 * 28 * 28).reshape(5, 1, 28, 28) % 256).byte()
@@ -83,6 +84,36 @@ def test_learns_mean_and_deviation_of_all_pixels(seed: int, count: int, top: int
 
     assert learnt.mean == pytest.approx((pixels / 255).mean(), rel=1e-12)
     assert learnt.std == pytest.approx((pixels / 255).std(), rel=1e-9)
+
+
+@given(seed=st.integers(0, 1000), count=st.integers(1, 50), channels=st.integers(2, 4))
+def test_each_channel_of_colour_has_its_own(seed: int, count: int, channels: int) -> None:
+    """They are numpy's in float64; the batch becomes the formula, also one that is scaled already."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, channels, 3, 3), np.uint8)
+
+    learnt = learn_standardize(torch.from_numpy(pixels))
+
+    mean, std = (pixels / 255).mean((0, 2, 3)), (pixels / 255).std((0, 2, 3))
+    assert learnt.mean == pytest.approx(mean, rel=1e-12)
+    assert learnt.std == pytest.approx(std, rel=1e-9)
+    assert isinstance(learnt.mean, tuple)
+    assert isinstance(learnt.std, tuple)
+    batch = torch.from_numpy(pixels).float().div(255)
+    expected = torch.empty_like(batch)
+    for channel in range(channels):
+        expected[:, channel] = (batch[:, channel] - learnt.mean[channel]) / learnt.std[channel]
+    assert torch.equal(learnt(torch.from_numpy(pixels)), expected)
+    assert torch.equal(learnt(batch), expected)
+
+
+def test_what_is_learnt_does_not_depend_on_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on whether the images are in memory or in a file."""
+    pixels = noise(50, 3, 8, 8)
+    learnt = learn_standardize(pixels)
+    monkeypatch.setattr(module, "_PIXELS_AT_ONCE", 1000)
+
+    assert learn_standardize(pixels) == learnt
+    assert learn_standardize(Mapped(array=pixels.numpy(), dtype=torch.uint8)) == learnt
 
 
 def test_standardised_pixels_have_mean_zero_and_deviation_one() -> None:

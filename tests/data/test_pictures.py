@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 import fourstep as fs
-from fourstep.data.pictures import MAX_PIXELS, has_bright_background, read_picture
+from fourstep.data.folders.decoding import MAX_PIXELS
+from fourstep.data.pictures import has_bright_background, read_picture
 
 
 def test_a_grey_picture_of_the_right_size_comes_back_byte_for_byte(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from fourstep.data.catalog import locate_dataset as locate_dataset
 from fourstep.data.dataset import Data as Data
 from fourstep.data.encoding import Encoding as Encoding
 from fourstep.data.encoding import load_encoding as load_encoding
+from fourstep.data.folder import from_images as from_images
 from fourstep.data.idx import read_idx as read_idx
 from fourstep.data.images import Standardize as Standardize
 from fourstep.data.images import learn_standardize as learn_standardize

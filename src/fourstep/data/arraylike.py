@@ -48,6 +48,8 @@ def as_target(kept: Tensor | Mapped) -> Tensor | Mapped:
 
 def _to_tensor(values: Any, what: str) -> Tensor | Mapped:
     """The values as a tensor of the kinds that models take."""
+    if isinstance(values, Mapped):
+        return values
     try:
         if is_mapped(values) and values.ndim > 0:
             return map_array(values)

@@ -40,7 +40,7 @@ def download_file(urls: Sequence[str], path: Path, *, verify: Verify, timeout: f
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.parent):
+        with alone(path.parent, "downloads into"):
             if _fault(path, verify):
                 _try_mirrors(urls, path, verify, timeout)
     except DataFileError:
@@ -168,14 +168,19 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let other processes wait until this one is done with `folder`; a process that dies lets go of the lock."""
+def alone(folder: Path, doing: str) -> Iterator[None]:
+    """Let other processes wait until this one is done with `folder`; a process that dies lets go of the lock.
+
+    Args:
+        folder: which is there.
+        doing: what the others are told that it does with the folder.
+    """
     with (folder / ".lock").open("ab") as lock:
         if sys.platform != "win32":
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                sys.stderr.write(f"waiting for another process that downloads into {folder}\n")
+                sys.stderr.write(f"waiting for another process that {doing} {folder}\n")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             except OSError:  # a file system without locks
                 pass

@@ -3,7 +3,7 @@
 Shapes: N images, C channels, H and W height and width, S the new height and width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from fourstep.data.mapped import Mapped
 from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.errors import DataError, check_count
 
@@ -108,32 +109,53 @@ class Standardize:
     """Turns a batch of bytes into float32 `(inputs / 255 - mean) / std`; a `prepare` for `Batches`.
 
     Attributes:
-        mean: over all pixels of the training split, on the scale 0..1.
-        std: their standard deviation, on the same scale; above 0.
+        mean: over all pixels of the training split, on the scale 0..1; or one for each channel.
+        std: their standard deviation, on the same scale; above 0; likewise.
 
     >>> Standardize(mean=0.5, std=0.25)(torch.tensor([0, 255], dtype=torch.uint8)).tolist()
     [-2.0, 2.0]
     """
 
-    mean: float
-    std: float
+    mean: float | tuple[float, ...]
+    std: float | tuple[float, ...]
 
     def __call__(self, inputs: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "B ..."]:
         """The batch as the model sees it; inputs that are no bytes count as scaled to 0..1 already."""
         scaled: Tensor = scale_bytes(inputs)
-        return (scaled - self.mean).div_(self.std)
+        means = self.mean if isinstance(self.mean, tuple) else (self.mean,)
+        stds = self.std if isinstance(self.std, tuple) else (self.std,)
+        if len(means) == 1:
+            return (scaled - means[0]).div_(stds[0])
+        planes = zip(scaled.unbind(1), means, stds, strict=True)  # no tensor of means, which each batch would wait for
+        return torch.stack([(plane - mean).div_(std) for plane, mean, std in planes], 1)
 
 
-def learn_standardize(images: UInt8[Tensor, "N ..."]) -> Standardize:
+def learn_standardize(images: UInt8[Tensor, "N ..."] | Mapped) -> Standardize:
     """The `Standardize` that gives these images mean 0 and standard deviation 1 over all pixels.
 
     Args:
-        images: the training split and nothing else, so that nothing of the other splits is known in training.
+        images: the training split and nothing else, so that nothing of the other splits is known in training. Of
+            `(N, C, H, W)` with more than one channel each channel has its own.
 
     Raises:
         DataError: all pixels are alike.
     """
-    counts = torch.bincount(images.flatten(), minlength=256).tolist()  # 256 whole numbers say all, exactly
+    channels = images.shape[1] if images.dim() == 4 else 1  # noqa: PLR2004 - N C H W
+    counts = torch.zeros(channels, 256, dtype=torch.int64)
+    for part in images.parts() if isinstance(images, Mapped) else images.split(_parts_of(images)):
+        for channel, pixels in zip(counts, part.reshape(len(part), channels, -1).unbind(1), strict=True):
+            channel.add_(torch.bincount(pixels.flatten(), minlength=256).cpu())
+    means, stds = zip(*map(_mean_and_deviation, counts.tolist()), strict=True)
+    return Standardize(mean=means[0], std=stds[0]) if channels == 1 else Standardize(mean=means, std=stds)
+
+
+def _parts_of(images: Tensor) -> int:
+    """How many images to look at at once."""
+    return max(1, _PIXELS_AT_ONCE // max(1, images[:1].numel()))
+
+
+def _mean_and_deviation(counts: Sequence[int]) -> tuple[float, float]:
+    """Of pixels on the scale 0..1, from how often each of the 256 bytes is there: whole numbers, which say all."""
     total = sum(counts)
     first = sum(value * count for value, count in enumerate(counts))
     second = sum(value * value * count for value, count in enumerate(counts))
@@ -142,4 +164,4 @@ def learn_standardize(images: UInt8[Tensor, "N ..."]) -> Standardize:
         raise DataError(
             f"all pixels of the training images are {first // total}: expected differing ones. Use standardize=False"
         )
-    return Standardize(mean=first / total / 255, std=variance**0.5 / total / 255)
+    return first / total / 255, variance**0.5 / total / 255

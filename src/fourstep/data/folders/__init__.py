@@ -1,0 +1,1 @@
+"""Pictures in folders, decoded once and kept as bytes."""

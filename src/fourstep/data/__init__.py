@@ -14,8 +14,11 @@ from fourstep.data.catalog import locate_dataset as locate_dataset
 from fourstep.data.dataset import Data as Data
 from fourstep.data.encoding import Encoding as Encoding
 from fourstep.data.encoding import load_encoding as load_encoding
+from fourstep.data.folds import Folds as Folds
+from fourstep.data.folds import k_fold as k_fold
 from fourstep.data.idx import read_idx as read_idx
 from fourstep.data.images import Standardize as Standardize
 from fourstep.data.images import learn_standardize as learn_standardize
 from fourstep.data.images import resize_images as resize_images
 from fourstep.data.places import Location as Location
+from fourstep.data.table import from_table as from_table

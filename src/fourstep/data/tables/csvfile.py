@@ -1,0 +1,178 @@
+"""Files of separated values, read strictly: every row as long as the header, every byte UTF-8.
+
+polars reads; what it lets pass (a row that is too short) is found by counting separators, which costs little, and only
+where something is wrong are the lines looked at one by one, for the line's number.
+"""
+
+import codecs
+import csv
+import io
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from fourstep.errors import DataFileError, MissingExtraError
+from fourstep.files import open_plain
+
+try:
+    import polars as pl
+except ImportError as error:
+    raise MissingExtraError.of("polars", "tables", "data from a table") from error
+
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")  # what stands for no value
+SEPARATORS = (",", ";", "\t", "|")  # the first of the commonest in the header is taken
+_BLOCK = 2**20  # bytes
+_LOOKED_AT = 10_000  # rows from which the types are guessed; where that fails, all rows
+
+
+def read_csv(path: Path, texts: Collection[str]) -> pl.DataFrame:
+    """The columns of a file whose first line has their names.
+
+    Args:
+        path: separated by commas, semicolons, tabs or bars; `"` quotes, also line breaks.
+        texts: the columns that are kept as texts.
+
+    Raises:
+        OSError: it cannot be opened.
+        DataFileError: it is empty, not UTF-8, ragged, or its header is none.
+    """
+    header, separator = _read_header(path)
+    separators = _count_separators(path, separator)
+    frame = _parse(path, separator, header, texts)
+    if _separators_of(frame, header, separator) != separators:
+        has_blank_lines = _check_lines(path, separator, len(header))
+        if has_blank_lines:  # polars makes rows without any value of them
+            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    frame.columns = [name.strip() for name in header]
+    return frame.with_columns([_tidy(frame[name], name in texts) for name in _names_of_texts(frame)])
+
+
+def _read_header(path: Path) -> tuple[list[str], str]:
+    with open_plain(path) as file:
+        start = file.read(_BLOCK).removeprefix(codecs.BOM_UTF8)
+    if not start.strip():
+        raise DataFileError(f"{path} is empty: expected a line of column names, and rows")
+    text = start.decode("utf-8", errors="replace")
+    line = text.splitlines()[0]
+    separator = max(SEPARATORS, key=line.count)
+    header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    names = [name.strip() for name in header]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise DataFileError(
+                f"{path}, line 1: two columns are named {name!r}, number {names.index(name) + 1} and {number + 1}: "
+                "expected each name once. Rename one"
+            )
+    if names and all(_is_number(name) for name in names):
+        raise DataFileError(f"{path}, line 1 holds numbers: expected the columns' names. Put a line of names before it")
+    return header, separator
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _count_separators(path: Path, separator: str) -> int:
+    """How many separators the whole file has, quoted ones too.
+
+    Raises:
+        DataFileError: it is not UTF-8.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    sought, count, lines = separator.encode(), 0, 1
+    with open_plain(path) as file:
+        while block := file.read(_BLOCK):
+            try:
+                if not block.isascii() or decoder.getstate()[0]:
+                    decoder.decode(block)
+            except UnicodeDecodeError as error:
+                line = lines + error.object[: error.start].count(b"\n")
+                raise DataFileError(
+                    f"{path}, line {line} is not UTF-8 (byte {error.object[error.start]:#04x}): save the file as UTF-8"
+                ) from error
+            count += block.count(sought)
+            lines += block.count(b"\n")
+    return count
+
+
+def _parse(path: Path, separator: str, header: list[str], texts: Collection[str]) -> pl.DataFrame:
+    # The overrides go by polars' own names, which are the header's as written.
+    as_texts = {name: pl.String for name in header if name.strip() in texts}
+    for looked_at in (_LOOKED_AT, None):
+        try:
+            frame = pl.read_csv(
+                path,
+                separator=separator,
+                null_values=list(MISSING),
+                schema_overrides=as_texts,
+                infer_schema_length=looked_at,
+            )
+        except pl.exceptions.PolarsError as error:
+            if looked_at is None:
+                _check_lines(path, separator, len(header))
+                raise DataFileError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        else:
+            break
+    if frame.width != len(header):
+        raise DataFileError(f"{path} has line ends that are none: expected \\n or \\r\\n. Save it anew")
+    return frame
+
+
+def _separators_of(frame: pl.DataFrame, header: list[str], separator: str) -> int:
+    """How many separators a file has whose every row is as long as the header."""
+    between = (frame.height + 1) * (len(header) - 1)
+    quoted = sum(
+        int(frame[name].str.count_matches(separator, literal=True).sum() or 0) for name in _names_of_texts(frame)
+    )
+    return between + quoted + sum(name.count(separator) for name in header)
+
+
+def _names_of_texts(frame: pl.DataFrame) -> list[str]:
+    return [name for name, kind in frame.schema.items() if kind == pl.String]
+
+
+def _check_lines(path: Path, separator: str, width: int) -> bool:
+    """Are there blank lines?
+
+    Raises:
+        DataFileError: a row is longer or shorter than the header, or a quote stays open.
+    """
+    blank = False
+    for line, row in _rows(path, separator):
+        if not row:
+            blank = True
+        elif len(row) != width:
+            raise DataFileError(
+                f"{path}, line {line} has {len(row)} values: expected {width}, as the header has. "
+                "Quote a value that holds the separator"
+            )
+    return blank
+
+
+def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row with the line that it begins in."""
+    limit = csv.field_size_limit(2**31 - 1)
+    with open_plain(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        reader = csv.reader(text, delimiter=separator, strict=True)
+        line = 1
+        try:
+            for row in reader:
+                yield line, row
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise DataFileError(
+                f'{path}, line {line}: {error}: expected every quote " to be closed, and one within a value written ""'
+            ) from error
+        finally:
+            csv.field_size_limit(limit)
+
+
+def _tidy(texts: pl.Series, is_text: bool) -> pl.Series:  # noqa: FBT001 - private
+    """Without spaces around; as numbers where every value is one and nobody said otherwise."""
+    stripped = texts.str.strip_chars()
+    tidied = stripped.set(stripped.is_in(MISSING), None)
+    numbers = tidied.cast(pl.Float64, strict=False)
+    return numbers if not is_text and numbers.null_count() == tidied.null_count() else tidied

@@ -15,8 +15,8 @@ class TableNet(nn.Module):
     """A multilayer perceptron (多层感知机) over a row's numbers and the embeddings of its categories.
 
     It is a sound start and no more: on many tables, above all small ones with unrelated columns, boosted trees are as
-    good or better and need less tuning (Grinsztajn, Oyallon and Varoquaux 2022, *Why do tree-based models still outperform
-    deep learning on typical tabular data?*). Compare.
+    good or better and need less tuning (Grinsztajn, Oyallon and Varoquaux 2022, *Why do tree-based models still
+    outperform deep learning on typical tabular data?*). Compare.
 
     Shapes: `(B, D)`, first the numbers, then a code for each category -> `(B, num_outputs)`.
 
@@ -35,8 +35,8 @@ class TableNet(nn.Module):
 
     Code 0, what training did not see, has the embedding 0, which stays so. Weights start as torch starts them.
 
-    Source: the embeddings' widths, round(1.6 n**0.56) and at most 600 for n codes, are fastai's `emb_sz_rule` (Howard and
-    Gugger 2020, *fastai: A Layered API for Deep Learning*).
+    Source: the embeddings' widths, round(1.6 n**0.56) and at most 600 for n codes, are fastai's `emb_sz_rule` (Howard
+    and Gugger 2020, *fastai: A Layered API for Deep Learning*).
 
     >>> TableNet(num_numbers=2, category_sizes=(4,))(torch.tensor([[0.3, -1.2, 3]])).shape
     torch.Size([1, 1])
@@ -57,13 +57,11 @@ class TableNet(nn.Module):
         target_std: float | Sequence[float] = 1.0,
     ) -> None:
         super().__init__()
-        if (
-            min(num_numbers, num_numbers + len(category_sizes) - 1) < 0
-            or min(*category_sizes, *hidden, num_outputs, 1) < 1
-        ):
+        sizes = [*category_sizes, *hidden, num_outputs]
+        if num_numbers < 0 or num_numbers + len(category_sizes) == 0 or min(sizes) < 1:
             raise ValueError(
-                f"num_numbers {num_numbers}, category_sizes {tuple(category_sizes)}, hidden {tuple(hidden)}, num_outputs "
-                f"{num_outputs}: expected a number or category, and every size 1 or more"
+                f"num_numbers {num_numbers}, category_sizes {tuple(category_sizes)}, hidden {tuple(hidden)}, "
+                f"num_outputs {num_outputs}: expected a number or category, and every size 1 or more"
             )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout {dropout}: expected a probability from 0 to below 1")

@@ -1,14 +1,16 @@
 """From a table to a data set: checked, split, learnt column by column, and put side by side as rows."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import polars as pl
 import torch
 
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data
 from fourstep.data.table import Wanted
-from fourstep.data.tables.column import KINDS, encode_column
+from fourstep.data.tables.column import KINDS, Column, Encoded, encode_column
 from fourstep.data.tables.encoding import TableEncoding, order_codes, stack_rows
 from fourstep.data.tables.learning import learn_column, refuse_mixed
 from fourstep.data.tables.plain import place, to_plain
@@ -105,24 +107,23 @@ def make_data(table: Table, rows: Mapping[str, Rows], wanted: Wanted) -> Data:
     """
     target = learn_target(table, targets_of(wanted), rows["train"], wanted.task)
     targets = encode_target(target, table)
-    aside = {*targets_of(wanted), wanted.group}
-    kinds = kinds_of(wanted)
-    columns, used, encoded = [], [], []
-    for name in [name for name in table.frame.columns if name not in aside]:
-        series = table.frame.drop_in_place(name)
-        kind = kinds.get(name)
-        if kind is None:
-            refuse_mixed(series, table.where)
-        columns.append(learn_column(series, rows["train"], kind, table.where))
-        if columns[-1].is_used:
-            used.append(columns[-1])
-            encoded.append(encode_column(columns[-1], series, table.where))
+    aside = {*target.names, wanted.group}
+    names = [name for name in table.frame.columns if name not in aside]
+
+    def learn(series: pl.Series) -> tuple[Column, list[Encoded]]:
+        return _learn(series, rows["train"], kinds_of(wanted).get(series.name), table.where)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:  # numpy and polars let others work meanwhile
+        learnt = list(threads.map(learn, map(table.frame.drop_in_place, names)))
+    columns = [column for column, _ in learnt]
+    used = [column for column in columns if column.is_used]
     if not used:
         said = "; ".join(map(str, columns)) or "there are no others"
         raise DataError(
             f"{table.where} has no column to learn {', '.join(target.names)} from: {said}. Pass kinds={{...}}"
         )
-    arrays = order_codes(used, encoded)
+    arrays = order_codes(used, [encoded for column, encoded in learnt if column.is_used])
+    del learnt
     splits = {
         split: Batches(
             stack_rows(arrays, chosen),
@@ -141,3 +142,11 @@ def make_data(table: Table, rows: Mapping[str, Rows], wanted: Wanted) -> Data:
         name=wanted.name or "table",
         encoding=TableEncoding(columns=tuple(columns), target=target),
     )
+
+
+def _learn(series: pl.Series, rows: Rows, kind: str | None, where: str) -> tuple[Column, list[Encoded]]:
+    """What is learnt of a column from these rows, and all of its rows as the model sees them."""
+    if kind is None:
+        refuse_mixed(series, where)
+    column = learn_column(series, rows, kind, where)
+    return column, encode_column(column, series, where) if column.is_used else []

@@ -1,7 +1,7 @@
 """Files of separated values, read strictly: every row as long as the header, every byte UTF-8.
 
-polars reads; what it lets pass (a row that is too short) is found by counting separators, which costs little, and only
-where something is wrong are the lines looked at one by one, for the line's number.
+polars reads; what it lets pass, a row that is too short, has no last value: where one lacks, separators are counted,
+which costs little. Only where something is wrong are the lines looked at one by one, for the line's number.
 """
 
 import codecs
@@ -10,13 +10,12 @@ import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from fourstep.errors import DataFileError, MissingExtraError
-from fourstep.files import open_plain
+import numpy as np
+import polars as pl
 
-try:
-    import polars as pl
-except ImportError as error:
-    raise MissingExtraError.of("polars", "tables", "data from a table") from error
+from fourstep.data.tables.plain import parse_numbers
+from fourstep.errors import DataFileError
+from fourstep.files import open_plain
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")  # what stands for no value
 SEPARATORS = (",", ";", "\t", "|")  # the first of the commonest in the header is taken
@@ -36,12 +35,11 @@ def read_csv(path: Path, texts: Collection[str]) -> pl.DataFrame:
         DataFileError: it is empty, not UTF-8, ragged, or its header is none.
     """
     header, separator = _read_header(path)
-    separators = _count_separators(path, separator)
     frame = _parse(path, separator, header, texts)
-    if _separators_of(frame, header, separator) != separators:
-        has_blank_lines = _check_lines(path, separator, len(header))
-        if has_blank_lines:  # polars makes rows without any value of them
-            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    may_be_ragged = frame[:, -1].null_count() > 0
+    is_ragged = may_be_ragged and _separators_of(frame, header, separator) != _separators_in(path, separator)
+    if is_ragged and _check_lines(path, separator, len(header)):  # blank lines alone: polars makes empty rows of them
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     frame.columns = [name.strip() for name in header]
     return frame.with_columns([_tidy(frame[name], name in texts) for name in _names_of_texts(frame)])
 
@@ -75,27 +73,35 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _count_separators(path: Path, separator: str) -> int:
-    """How many separators the whole file has, quoted ones too.
+def _separators_in(path: Path, separator: str) -> int:
+    """How many separators the whole file has, quoted ones too."""
+    with open_plain(path) as file:
+        count = 0
+        while (block := np.frombuffer(file.read(_BLOCK), np.uint8)).size:
+            count += int(np.count_nonzero(block == ord(separator)))
+    return count
+
+
+def _check_utf8(path: Path) -> None:
+    """Refuse what is not UTF-8, by its line.
 
     Raises:
-        DataFileError: it is not UTF-8.
+        DataFileError: there is such a byte.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    sought, count, lines = separator.encode(), 0, 1
+    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
     with open_plain(path) as file:
-        while block := file.read(_BLOCK):
+        is_last = False
+        while not is_last:
+            block = file.read(_BLOCK)
+            is_last = not block
             try:
-                if not block.isascii() or decoder.getstate()[0]:
-                    decoder.decode(block)
+                decoder.decode(block, final=is_last)
             except UnicodeDecodeError as error:
                 line = lines + error.object[: error.start].count(b"\n")
                 raise DataFileError(
                     f"{path}, line {line} is not UTF-8 (byte {error.object[error.start]:#04x}): save the file as UTF-8"
                 ) from error
-            count += block.count(sought)
             lines += block.count(b"\n")
-    return count
 
 
 def _parse(path: Path, separator: str, header: list[str], texts: Collection[str]) -> pl.DataFrame:
@@ -112,6 +118,7 @@ def _parse(path: Path, separator: str, header: list[str], texts: Collection[str]
             )
         except pl.exceptions.PolarsError as error:
             if looked_at is None:
+                _check_utf8(path)
                 _check_lines(path, separator, len(header))
                 raise DataFileError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
         else:
@@ -174,5 +181,7 @@ def _tidy(texts: pl.Series, is_text: bool) -> pl.Series:  # noqa: FBT001 - priva
     """Without spaces around; as numbers where every value is one and nobody said otherwise."""
     stripped = texts.str.strip_chars()
     tidied = stripped.set(stripped.is_in(MISSING), None)
-    numbers = tidied.cast(pl.Float64, strict=False)
-    return numbers if not is_text and numbers.null_count() == tidied.null_count() else tidied
+    if is_text or parse_numbers(tidied.drop_nulls().head(1)).null_count():  # most often the first one tells
+        return tidied
+    numbers = parse_numbers(tidied)
+    return numbers if numbers.null_count() == tidied.null_count() else tidied

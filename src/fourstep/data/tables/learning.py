@@ -15,6 +15,7 @@ from fourstep.data.tables.plain import (
     PARTS,
     Values,
     find_date_format,
+    is_number,
     parse_numbers,
     place,
     to_numbers,
@@ -27,7 +28,7 @@ from fourstep.errors import DataError, one_line
 FEW = 50  # different values: so many are always categories
 LEAST_ROWS = 20  # from which on texts that are all different name their rows
 WIDE = 20  # times the median of what is above 0
-MOSTLY = 0.9  # of the texts
+ODD = 10  # one in so many different texts, or fewer
 _NAMED_ID = re.compile(r"(?i:(^|[_\s-])(id|uuid|guid)$)|[a-z]I[dD]$")
 
 
@@ -43,13 +44,16 @@ def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, w
     Raises:
         DataError: a value that is not of the kind; a text among numbers.
     """
+    if kind in (None, "number") and (kind or is_number(series)):
+        values = to_numbers(series, where)[rows]
+        ordered = np.sort(values[~np.isnan(values)])
+        if kind or not _names_rows(series.name, ordered, len(series)):
+            return _learn_number(series.name, values, ordered)
     train = series.gather(rows)
     missing = to_plain(train).null_count()
     found = kind or find_kind(train, len(series))
     if missing == len(train):
         return _left_out(series.name, found, missing, 0, "no values", "left out, it is empty")
-    if found == "number":
-        return _learn_number(series.name, to_numbers(series, where)[rows], missing)
     if found == "date":
         return _learn_date(series, train, rows, missing, where)
     if found == "category":
@@ -69,7 +73,7 @@ def find_kind(series: pl.Series, num_rows: int) -> str:
     if plain.dtype == pl.Datetime:
         return "date"
     if plain.dtype == pl.Float64:
-        return "identifier" if _names_rows(series.name, plain.drop_nulls().to_numpy(), num_rows) else "number"
+        return "identifier" if _names_rows(series.name, np.sort(plain.drop_nulls().to_numpy()), num_rows) else "number"
     if plain.dtype != pl.String:
         return "text"
     known = plain.drop_nulls()
@@ -84,38 +88,38 @@ def find_kind(series: pl.Series, num_rows: int) -> str:
 
 
 def refuse_mixed(series: pl.Series, where: str) -> None:
-    """Refuse texts of which nearly all are numbers: one wrong value would make categories of a number.
+    """Refuse texts that differ in numbers but for a few: one wrong value would make categories of a number.
 
     Raises:
         DataError: they are, by the row of the first that is none.
     """
     if series.dtype != pl.String:
         return
-    numbers = parse_numbers(series)
-    filled = len(series) - series.null_count()
-    read = len(series) - numbers.null_count()
-    if MOSTLY * filled <= read < filled:
-        row = int((numbers.is_null() & series.is_not_null()).to_numpy().argmax())
+    different = series.drop_nulls().unique()
+    is_none = parse_numbers(different).is_null()
+    if 0 < ODD * int(is_none.sum()) <= len(different):
+        row = int(series.is_in(different.filter(is_none).to_list()).fill_null(value=False).to_numpy().argmax())
         raise DataError(
             f"{place(where, row, series.name)} is {series[row]!r} in a column of numbers: correct it or empty it; or "
             f"pass kinds={{{series.name!r}: 'category'}}"
         )
 
 
-def _names_rows(name: str, values: Values, num_rows: int) -> bool:
-    """Are these whole numbers that name the rows?"""
-    if len(values) == 0 or (values % 1).any():
+def _names_rows(name: str, ordered: Values, num_rows: int) -> bool:
+    """Are these, in ascending order, whole numbers that name the rows?"""
+    if len(ordered) == 0 or (ordered[:100] % 1).any() or (ordered % 1).any():  # most often the first ones tell
         return False
-    ordered = np.sort(values)
     distinct = int(1 + np.count_nonzero(np.diff(ordered)))
-    all_different = distinct == len(values) > 1
+    all_different = distinct == len(ordered) > 1
     if _NAMED_ID.search(name):
         return distinct > FEW or all_different
     return all_different and distinct >= FEW and ordered[0] >= 0 and bool(ordered[-1] <= num_rows)
 
 
-def _learn_number(name: str, values: Values, missing: int) -> Column:
-    ordered = np.sort(values[~np.isnan(values)])
+def _learn_number(name: str, values: Values, ordered: Values) -> Column:
+    missing = len(values) - len(ordered)
+    if len(ordered) == 0:
+        return _left_out(name, "number", missing, 0, "no values", "left out, it is empty")
     distinct = int(1 + np.count_nonzero(np.diff(ordered)))
     said = f"{ordered[0]:g} to {ordered[-1]:g}"
     if distinct == 1 and not missing:

@@ -41,15 +41,22 @@ def refuse(bad: NDArray[np.bool_], series: pl.Series, where: str, expected: str)
 def to_plain(series: pl.Series) -> pl.Series:
     """The column in one of few types: numbers Float64, texts String, times Datetime in UTC; others as they are."""
     kind = series.dtype
-    if kind == pl.Categorical or kind == pl.Enum:  # noqa: PLR1714 - polars' types are no hashable constants
+    if kind == pl.Categorical or kind == pl.Enum:  # noqa: PLR1714 - polars' types are no constants
         return series.cast(pl.String)
     if kind == pl.Datetime and getattr(kind, "time_zone", None):
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     if kind.is_temporal():
         return _plain_time(series)
-    if kind.is_numeric() or kind == pl.Boolean or kind == pl.Null:  # noqa: PLR1714
-        return series.cast(pl.Float64).fill_nan(None)
+    if is_number(series):
+        numbers = series.cast(pl.Float64)
+        return numbers.fill_nan(None) if kind.is_float() else numbers
     return series
+
+
+def is_number(series: pl.Series) -> bool:
+    """Are its values numbers or truth values as they are? An empty column counts."""
+    kind = series.dtype
+    return kind.is_numeric() or kind == pl.Boolean or kind == pl.Null  # noqa: PLR1714 - polars' types are no constants
 
 
 def _plain_time(series: pl.Series) -> pl.Series:

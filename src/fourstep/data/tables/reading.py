@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from fourstep.data.tables.csvfile import read_csv
 from fourstep.errors import DataError, DataFileError, MissingExtraError
 from fourstep.files import open_plain, reason
-
-try:
-    import polars as pl
-except ImportError as error:
-    raise MissingExtraError.of("polars", "tables", "data from a table") from error
 
 SEPARATED = (".csv", ".tsv", ".tab", ".txt", ".data")
 PARQUET = (".parquet", ".pq")

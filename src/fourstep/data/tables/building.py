@@ -147,6 +147,6 @@ def make_data(table: Table, rows: Mapping[str, Rows], wanted: Wanted) -> Data:
 def _learn(series: pl.Series, rows: Rows, kind: str | None, where: str) -> tuple[Column, list[Encoded]]:
     """What is learnt of a column from these rows, and all of its rows as the model sees them."""
     if kind is None:
-        refuse_mixed(series, where)
+        refuse_mixed(series, where, f"kinds={{{series.name!r}: 'category'}}")
     column = learn_column(series, rows, kind, where)
     return column, encode_column(column, series, where) if column.is_used else []

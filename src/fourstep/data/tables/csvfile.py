@@ -7,6 +7,7 @@ which costs little. Only where something is wrong are the lines looked at one by
 import codecs
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def _read_header(path: Path) -> tuple[list[str], str]:
     line = text.splitlines()[0]
     separator = max(SEPARATORS, key=line.count)
     header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    if "\ufffd" in "".join(header):
+        _check_utf8(path)
     names = [name.strip() for name in header]
     for number, name in enumerate(names):
         if name in names[:number]:
@@ -107,12 +110,14 @@ def _check_utf8(path: Path) -> None:
 def _parse(path: Path, separator: str, header: list[str], texts: Collection[str]) -> pl.DataFrame:
     # The overrides go by polars' own names, which are the header's as written.
     as_texts = {name: pl.String for name in header if name.strip() in texts}
-    for looked_at in (_LOOKED_AT, None):
+    # To look for all names of a missing value takes polars half as long again, so first for none, if none is seen.
+    tries = [((), _LOOKED_AT), (MISSING, _LOOKED_AT), (MISSING, None)]
+    for missing, looked_at in tries[_shows_missing(path) :]:
         try:
             frame = pl.read_csv(
                 path,
                 separator=separator,
-                null_values=list(MISSING),
+                null_values=list(missing),
                 schema_overrides=as_texts,
                 infer_schema_length=looked_at,
             )
@@ -126,6 +131,12 @@ def _parse(path: Path, separator: str, header: list[str], texts: Collection[str]
     if frame.width != len(header):
         raise DataFileError(f"{path} has line ends that are none: expected \\n or \\r\\n. Save it anew")
     return frame
+
+
+def _shows_missing(path: Path) -> bool:
+    """Is there a word for a missing value in the file's first part?"""
+    with open_plain(path) as file:
+        return re.search(rb"\b(N/?A|n/a|NaN|nan|NULL|null)\b", file.read(_BLOCK)) is not None
 
 
 def _separators_of(frame: pl.DataFrame, header: list[str], separator: str) -> int:

@@ -87,7 +87,7 @@ def find_kind(series: pl.Series, num_rows: int) -> str:
     return "identifier" if _NAMED_ID.search(series.name) and distinct > FEW else "category"
 
 
-def refuse_mixed(series: pl.Series, where: str) -> None:
+def refuse_mixed(series: pl.Series, where: str, otherwise: str) -> None:
     """Refuse texts that differ in numbers but for a few: one wrong value would make categories of a number.
 
     Raises:
@@ -100,16 +100,16 @@ def refuse_mixed(series: pl.Series, where: str) -> None:
     if 0 < ODD * int(is_none.sum()) <= len(different):
         row = int(series.is_in(different.filter(is_none).to_list()).fill_null(value=False).to_numpy().argmax())
         raise DataError(
-            f"{place(where, row, series.name)} is {series[row]!r} in a column of numbers: correct it or empty it; or "
-            f"pass kinds={{{series.name!r}: 'category'}}"
+            f"{place(where, row, series.name)} is {series[row]!r} in a column of numbers: correct it or empty it, or "
+            f"pass {otherwise}"
         )
 
 
 def _names_rows(name: str, ordered: Values, num_rows: int) -> bool:
     """Are these, in ascending order, whole numbers that name the rows?"""
-    if len(ordered) == 0 or (ordered[:100] % 1).any() or (ordered % 1).any():  # most often the first ones tell
+    if not all((some == np.floor(some)).all() for some in (ordered[:100], ordered)):  # most often the first ones tell
         return False
-    distinct = int(1 + np.count_nonzero(np.diff(ordered)))
+    distinct = 1 + int(np.count_nonzero(np.diff(ordered)))
     all_different = distinct == len(ordered) > 1
     if _NAMED_ID.search(name):
         return distinct > FEW or all_different

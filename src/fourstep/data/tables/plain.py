@@ -33,8 +33,8 @@ def refuse(bad: NDArray[np.bool_], series: pl.Series, where: str, expected: str)
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"{place(where, row, series.name)} is {series[row]!r}: expected {expected}. Correct it, empty it, or train "
-            f"with kinds={{{series.name!r}: 'category'}}"
+            f"{place(where, row, series.name)} is {series[row]!r}: expected {expected}. Correct it or empty it, or "
+            "train with another kind of column"
         )
 
 

@@ -93,7 +93,7 @@ def _by_group(table: Table, group: str, fractions: Mapping[str, float], seed: in
     sizes = labels.bincount(minlength=len(names))
     order = torch.randperm(len(names), generator=make_generator(seed, "split"))
     middle = torch.empty(len(names), dtype=torch.float64)
-    middle[order] = sizes[order].cumsum(0) - sizes[order] / 2  # of each group, where they lie in this order
+    middle[order] = sizes[order].cumsum(0) - sizes[order].double() / 2  # of each group, where they lie in this order
     parts, start = {"train": torch.ones(len(labels), dtype=torch.bool)}, 0.0
     for name, fraction in fractions.items():
         end = start + fraction * len(labels)

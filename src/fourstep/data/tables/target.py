@@ -117,7 +117,7 @@ def _find_task(columns: Sequence[pl.Series], table: Table) -> str:
 
 
 def _find_task_of(train: pl.Series, table: Table) -> str:
-    refuse_mixed(table.frame[train.name], table.where)
+    refuse_mixed(table.frame[train.name], table.where, "task='classes'")
     plain = to_plain(train)
     if plain.dtype not in (pl.Float64, pl.String):
         raise DataError(

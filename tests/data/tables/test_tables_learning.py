@@ -334,3 +334,44 @@ def test_the_report_has_a_line_per_column(people: pd.DataFrame) -> None:
     assert lines[0] == "Id: identifier, 300 different, 1, 10, 100, ...: left out, it names the rows"
     assert lines[3].startswith("town: category, 3 different, 30 missing, ")
     assert lines[-1] == "target: price, regression"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "numbers"),
+    [
+        (pl.Series([1, 2, 4], dtype=pl.Decimal(10, 2)), "number", [1, 2, 4]),
+        (pl.Series([1, 2, 4], dtype=pl.UInt8), "number", [1, 2, 4]),
+        (pl.Series([1, 2, 4], dtype=pl.Float32), "number", [1, 2, 4]),
+        (pl.Series([1, 2, 4], dtype=pl.Duration("ms")), "number", [1, 2, 4]),
+        (pl.Series([1, 2, 4], dtype=pl.Time), "number", [1, 2, 4]),
+        (pl.Series([1, 2, 4], dtype=pl.Datetime("ns", "Asia/Shanghai")), "date", [1, 2, 4]),
+        (pl.Series(["u", "v", "u"], dtype=pl.Categorical), "category", None),
+        (pl.Series([b"u", b"v", b"u"]), "text", None),
+    ],
+    ids=lambda values: str(getattr(values, "dtype", "")),
+)
+def test_any_type_of_column_has_a_kind(values: pl.Series, kind: str, numbers: list[int] | None) -> None:
+    """Whatever polars reads from Parquet is a number, a date, a category, or left out."""
+    if values.dtype == pl.Datetime:
+        values = (values.to_physical() * 86_400 * 10**9).cast(values.dtype)
+    table = pl.DataFrame({"x": values, "other": [0.5, 1.5, 1.0], "y": [0.5, 1.5, 2.5]})
+
+    data = fs.data.from_table(table, target="y", test=None)
+
+    assert column_of(data, "x").kind == kind
+    if numbers:
+        expected = StandardScaler().fit_transform(np.array(numbers, dtype=float)[:, None])
+        np.testing.assert_allclose(batches_of(data, "train").inputs[:, :1], expected, rtol=1e-5)
+
+
+def test_a_run_s_folder_reads_new_rows(people: pd.DataFrame, tmp_path: Path) -> None:
+    """Trained, kept, and asked again from the folder alone: the same predictions for the same rows."""
+    data = fs.data.from_table(people, target="price")
+    model = fs.models.TableNet(**encoding_of(data).network_sizes(), hidden=(4,))
+    optimizer = torch.optim.Adam(model.parameters())
+    fs.fit(model, data, torch.nn.MSELoss(), optimizer, epochs=1, folder=tmp_path / "run", show="none")
+
+    inputs = fs.data.load_encoding(tmp_path / "run").to_inputs(people.drop(columns="price"))
+
+    assert torch.equal(fs.predict(model, inputs), fs.predict(model, data.to_inputs(people)))
+    assert data.name == "table"

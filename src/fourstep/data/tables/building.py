@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -33,7 +34,7 @@ def make_fold(table: Table, folds: list[Rows], index: int, wanted: Wanted) -> Da
     is_train = torch.ones(table.frame.height, dtype=torch.bool)
     is_train[torch.from_numpy(folds[index])] = False
     rows = {"train": is_train.nonzero().flatten().numpy(), "val": folds[index]}
-    return make_data(Table(frame=table.frame.clone(), where=table.where), rows, wanted)
+    return make_data(replace(table, frame=table.frame.clone()), rows, wanted)
 
 
 def load_folds(source: Any, wanted: Wanted, folds: int) -> tuple[Table, list[Rows]]:
@@ -85,7 +86,7 @@ def _with_targets(table: Table, wanted: Wanted) -> Table:
                 "without target: expected one in every row. Fill them in, or pass skip_missing_targets=True"
             )
         if count:
-            table = Table(frame=table.frame.filter(~has_none), where=table.where)
+            table = replace(table, frame=table.frame.filter(~has_none))
     return table
 
 
@@ -139,7 +140,7 @@ def make_data(table: Table, rows: Mapping[str, Rows], wanted: Wanted) -> Data:
         val=splits.get("val"),
         test=splits.get("test"),
         classes=target.classes,
-        name=wanted.name or "table",
+        name=wanted.name or table.name,
         encoding=TableEncoding(columns=tuple(columns), target=target),
     )
 

@@ -54,9 +54,9 @@ def to_plain(series: pl.Series) -> pl.Series:
 
 
 def is_number(series: pl.Series) -> bool:
-    """Are its values numbers or truth values as they are? An empty column counts."""
+    """Are its values numbers, truth values or lengths of time as they are? An empty column counts."""
     kind = series.dtype
-    return kind.is_numeric() or kind == pl.Boolean or kind == pl.Null  # noqa: PLR1714 - polars' types are no constants
+    return kind.is_numeric() or any(kind == other for other in (pl.Boolean, pl.Null, pl.Duration, pl.Time))
 
 
 def _plain_time(series: pl.Series) -> pl.Series:

@@ -23,10 +23,12 @@ class Table:
     Attributes:
         frame: the columns; they are taken out of it one by one, so that their memory is free once they are tensors.
         where: what messages call it: the file's path, or "the table".
+        name: the file's without its ending, or "table".
     """
 
     frame: pl.DataFrame
     where: str
+    name: str = "table"
 
 
 def read_table(source: Any, texts: Collection[str] = ()) -> Table:
@@ -44,7 +46,7 @@ def read_table(source: Any, texts: Collection[str] = ()) -> Table:
     if isinstance(source, pl.DataFrame):
         table = Table(frame=source.clone(), where="the table")  # the columns are not copied
     elif isinstance(source, str | Path):
-        table = Table(frame=_read_file(Path(source), texts), where=str(source))
+        table = Table(frame=_read_file(Path(source), texts), where=str(source), name=Path(source).stem)
     elif (pandas := sys.modules.get("pandas")) and isinstance(source, pandas.DataFrame):
         table = Table(frame=_from_pandas(source), where="the table")
     else:

@@ -2,7 +2,7 @@
 
 A CSV of 30 columns (17 numbers, 4 of them with gaps, 4 whole numbers, 7 categories, a date, a target) by `from_table`,
 and by pandas with a `Dataset` that gives row by row to a `DataLoader`, in fresh processes, in turn: seconds and
-processor seconds from the file to the first batch, batches per second after it, and the most memory, beside the file's size.
+processor seconds from the file to the first batch, batches per second after it, and the most memory.
 """
 
 import json

@@ -61,10 +61,8 @@ def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, w
     reason = "as asked" if kind else "it names the rows" if found == "identifier" else "no numbers are made of it"
     if not _is_plain(train):
         return _left_out(series.name, found, missing, 0, f"of {series.dtype}", f"left out, {reason}")
-    texts = to_texts(train)
-    return _left_out(
-        series.name, found, missing, texts.drop_nulls().n_unique(), _commonest(texts), f"left out, {reason}"
-    )
+    counts = _count(to_texts(train))
+    return _left_out(series.name, found, missing, len(counts), _commonest(counts), f"left out, {reason}")
 
 
 def find_kind(series: pl.Series, num_rows: int) -> str:
@@ -181,16 +179,16 @@ def _learn_date(series: pl.Series, train: pl.Series, rows: NDArray[np.int64], mi
 
 
 def _learn_category(series: pl.Series, missing: int) -> Column:
-    texts = to_texts(series)
-    categories = tuple(sorted(texts.drop_nulls().unique().to_list()))
+    counts = _count(to_texts(series))
+    categories = tuple(sorted(counts["value"].to_list()))
     if len(categories) == 1 and not missing:
-        return _left_out(series.name, "category", missing, 1, _commonest(texts), "left out, it is constant")
+        return _left_out(series.name, "category", missing, 1, _commonest(counts), "left out, it is constant")
     return Column(
         name=series.name,
         kind="category",
         missing=missing,
         distinct=len(categories),
-        values=_commonest(texts),
+        values=_commonest(counts),
         use=f"codes, 0 for what is unknown{', one for what is missing' if missing else ''}",
         marks_missing=missing > 0,
         categories=categories,
@@ -205,10 +203,13 @@ def _is_plain(series: pl.Series) -> bool:
     return to_plain(series).dtype in (pl.Float64, pl.String, pl.Datetime)
 
 
-def _commonest(texts: pl.Series) -> str:
-    """The three commonest values, ties in the order of the alphabet."""
-    counts = (
-        texts.drop_nulls().alias("value").value_counts(name="count").sort(["count", "value"], descending=[True, False])
-    )
+def _count(texts: pl.Series) -> pl.DataFrame:
+    """How often each `value` is there, as `count`; the commonest first, ties in the order of the alphabet."""
+    counts = texts.drop_nulls().alias("value").value_counts(name="count")
+    return counts.sort(["count", "value"], descending=[True, False])
+
+
+def _commonest(counts: pl.DataFrame) -> str:
+    """The three commonest values."""
     said = [one_line(value if len(value) <= 20 else f"{value[:19]}…") for value in counts["value"].head(3)]  # noqa: PLR2004 - fits a line
     return ", ".join(said) + (", ..." if len(counts) > len(said) else "")

@@ -128,16 +128,17 @@ def to_dates(series: pl.Series, date_format: str, where: str) -> pl.Series:
 
 def find_date_format(texts: pl.Series) -> str | None:
     """The first of `DATE_FORMATS` in which all are dates; None where there is none, or no text."""
-    known = texts.drop_nulls().str.strip_chars()
-    if len(known) == 0:
-        return None
-    for date_format in DATE_FORMATS:
-        for some in (known.head(100), known):
-            if some.str.to_datetime(date_format, strict=False, time_unit="us").null_count():
-                break
-        else:
+    known = texts.drop_nulls()
+    for date_format in DATE_FORMATS if len(known) else ():
+        if _are_dates(known.head(1), date_format) and _are_dates(
+            known.unique(), date_format
+        ):  # the first tells most often
             return date_format
     return None
+
+
+def _are_dates(texts: pl.Series, date_format: str) -> bool:
+    return texts.str.strip_chars().str.to_datetime(date_format, strict=False, time_unit="us").null_count() == 0
 
 
 def to_parts(series: pl.Series, date_format: str, where: str) -> dict[str, Values]:

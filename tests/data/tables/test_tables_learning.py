@@ -142,6 +142,7 @@ def test_a_date_s_text_is_as_good_as_the_date(written: str) -> None:
         ("x", [3, 7, 7] * 20, "number"),
         ("x", [True, False] * 30, "number"),
         ("row", list(range(60)), "identifier"),
+        ("", [3 * row for row in range(60)], "identifier"),
         ("year", list(range(1960, 2020)), "number"),
         ("PassengerId", [5 * row for row in range(60)], "identifier"),
         ("paid", [5 * row for row in range(60)], "number"),

@@ -191,6 +191,13 @@ WRONG = [
     ),
     pytest.param(
         HEADER + ROWS,
+        {"target": ["y", "y"]},
+        fs.ConfigError,
+        "target=['y', 'y']: expected a column's name, or several different ones",
+        id="a target twice",
+    ),
+    pytest.param(
+        HEADER + ROWS,
         {"target": "yy"},
         fs.UnknownNameError,
         "unknown column of t.csv 'yy': did you mean 'y'?",

@@ -51,17 +51,7 @@ def load(source: Any, wanted: Wanted) -> Table:
         ConfigError: settings that do not belong together.
         DataError: what `read_table` refuses, a name that is not there, or rows without target.
     """
-    check_count("batch_size", wanted.batch_size)
-    ways = {"stratify": wanted.stratify, "group": wanted.group is not None, "time": wanted.time is not None}
-    if sum(ways.values()) > 1:
-        raise ConfigError(f"{' and '.join(way for way, is_set in ways.items() if is_set)}: expected one way to split")
-    if wanted.stratify and len(targets_of(wanted)) > 1:
-        raise ConfigError(f"stratify=True with {len(targets_of(wanted))} target columns: expected one, of classes")
-    for kind in kinds_of(wanted).values():
-        if kind not in KINDS:
-            raise UnknownNameError.of("kind", kind, KINDS)
-    if wanted.task is not None and wanted.task not in TASKS:
-        raise UnknownNameError.of("task", wanted.task, TASKS)
+    _check(wanted)
     table = read_table(source, [name for name, kind in kinds_of(wanted).items() if kind != "number"])
     named = [
         *targets_of(wanted),
@@ -72,6 +62,22 @@ def load(source: Any, wanted: Wanted) -> Table:
         if name not in table.frame.columns:
             raise UnknownNameError.of(f"column of {table.where}", name, table.frame.columns)
     return _with_targets(table, wanted)
+
+
+def _check(wanted: Wanted) -> None:
+    check_count("batch_size", wanted.batch_size)
+    targets = targets_of(wanted)
+    if not targets or len(set(targets)) < len(targets):
+        raise ConfigError(f"target={wanted.target!r}: expected a column's name, or several different ones")
+    ways = {"stratify": wanted.stratify, "group": wanted.group is not None, "time": wanted.time is not None}
+    if sum(ways.values()) > 1:
+        raise ConfigError(f"{' and '.join(way for way, is_set in ways.items() if is_set)}: expected one way to split")
+    if wanted.stratify and len(targets) > 1:
+        raise ConfigError(f"stratify=True with {len(targets)} target columns: expected one, of classes")
+    asked = [("kind", kind, KINDS) for kind in kinds_of(wanted).values()]
+    for what, name, known in [*asked, *([("task", wanted.task, TASKS)] if wanted.task is not None else [])]:
+        if name not in known:
+            raise UnknownNameError.of(what, name, known)
 
 
 def _with_targets(table: Table, wanted: Wanted) -> Table:

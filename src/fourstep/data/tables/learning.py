@@ -26,10 +26,10 @@ from fourstep.data.tables.plain import (
 from fourstep.errors import DataError, one_line
 
 FEW = 50  # different values: so many are always categories
-LEAST_ROWS = 20  # from which on texts that are all different name their rows
+LEAST_ROWS = 20  # from which on values that are all different name their rows
 WIDE = 20  # times the median of what is above 0
 ODD = 10  # one in so many different texts, or fewer
-_NAMED_ID = re.compile(r"(?i:(^|[_\s-])(id|uuid|guid)$)|[a-z]I[dD]$")
+_NAMED_ID = re.compile(r"(?i:(^|[_\s-])(id|uuid|guid)$)|[a-z]I[dD]$|^(Unnamed: 0)?$")  # the last: a frame's index
 
 
 def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, where: str) -> Column:
@@ -111,7 +111,7 @@ def _names_rows(name: str, ordered: Values, num_rows: int) -> bool:
     all_different = distinct == len(ordered) > 1
     if _NAMED_ID.search(name):
         return distinct > FEW or all_different
-    return all_different and distinct >= FEW and ordered[0] >= 0 and bool(ordered[-1] <= num_rows)
+    return all_different and distinct >= LEAST_ROWS and ordered[0] >= 0 and bool(ordered[-1] <= num_rows)
 
 
 def _learn_number(name: str, values: Values, ordered: Values) -> Column:

@@ -300,3 +300,28 @@ def test_a_loss_that_is_overwritten_on_its_device_was_copied(monkeypatch: pytest
         meters.add_loss(fixed.fill_(value), 4)
 
     assert meters.compute() == {"loss": 2.0}
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 50])
+def test_log_rmse_is_the_split_s_own_number(batch_size: int) -> None:
+    """Exact for a short last batch, as numpy computes it; predictions below 1 count as 1."""
+    generator = torch.Generator().manual_seed(0)
+    inputs, targets = torch.randn(50, 1, generator=generator) * 9, torch.rand(50, 1, generator=generator) + 5
+    batches = fs.Batches(inputs, targets, batch_size=batch_size)
+    guessed = np.log(np.maximum(inputs.numpy(), 1))
+    expected = np.sqrt(((guessed - np.log(targets.numpy())) ** 2).mean())
+
+    row = fs.evaluate(nn.Identity(), batches, nn.MSELoss(), metrics={"log-rmse": fs.metrics.LogRMSE()})
+
+    assert row["log-rmse"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_log_rmse_refuses_what_it_cannot_measure() -> None:
+    """A floor that has no logarithm; a column beside a row, which would be a table of differences."""
+    with pytest.raises(fs.ConfigError, match=r"floor 0.0: expected more than 0"):
+        fs.metrics.LogRMSE(0.0)
+    with pytest.raises(
+        fs.ShapeError, match=r"shape \(3, 1\) but targets \(3,\): expected the same. targets\[:, None\]"
+    ):
+        fs.metrics.LogRMSE().update(torch.ones(3, 1), torch.ones(3))
+    assert np.isnan(fs.metrics.LogRMSE().compute())

@@ -18,17 +18,46 @@ from fourstep.data.dataset import Data as Data
 from fourstep.data.encoding import Encoding as Encoding
 from fourstep.data.encoding import load_encoding as load_encoding
 from fourstep.data.folder import from_images as from_images
+from fourstep.data.folds import Folds as Folds
+from fourstep.data.folds import k_fold as k_fold
 from fourstep.data.idx import read_idx as read_idx
 from fourstep.data.images import Standardize as Standardize
 from fourstep.data.images import learn_standardize as learn_standardize
 from fourstep.data.images import resize_images as resize_images
 from fourstep.data.places import Location as Location
+from fourstep.data.table import from_table as from_table
 
 if TYPE_CHECKING:
     from fourstep.data import augment as augment
+    from fourstep.data.checking import Finding as Finding
+    from fourstep.data.folders.encoding import ImageEncoding as ImageEncoding
+    from fourstep.data.sequences.series import from_series as from_series
+    from fourstep.data.sequences.text import from_text as from_text
+    from fourstep.data.sequences.tokens import TextEncoding as TextEncoding
+    from fourstep.data.sequences.values import SeriesEncoding as SeriesEncoding
+    from fourstep.data.sources.datasets import from_dataset as from_dataset
+    from fourstep.data.sources.files import from_file as from_file
+
+# Where a name is from that is imported when it is first asked for: most programs do without, and start sooner.
+_LATER = {
+    "augment": "fourstep.data.augment",
+    "Finding": "fourstep.data.checking",
+    "ImageEncoding": "fourstep.data.folders.encoding",
+    "from_series": "fourstep.data.sequences.series",
+    "from_text": "fourstep.data.sequences.text",
+    "TextEncoding": "fourstep.data.sequences.tokens",
+    "SeriesEncoding": "fourstep.data.sequences.values",
+    "from_dataset": "fourstep.data.sources.datasets",
+    "from_file": "fourstep.data.sources.files",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name != "augment":  # imported when it is first asked for, so that programs without it start sooner
+    if name not in _LATER:
         raise AttributeError(f"module 'fourstep.data' has no attribute {name!r}")
-    return import_module("fourstep.data.augment")
+    module = import_module(_LATER[name])
+    return module if name == "augment" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

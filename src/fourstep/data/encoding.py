@@ -20,6 +20,9 @@ INPUTS = "inputs.json"  # in a run's folder
 LARGEST = 2**26  # bytes; categories of many names take some, and a stranger's file must not take the memory
 _KINDS: dict[str, tuple[str, str]] = {  # kind -> module and class, imported when such a file is read
     "images": ("fourstep.data.folders.encoding", "ImageEncoding"),
+    "table": ("fourstep.data.tables.encoding", "TableEncoding"),
+    "series": ("fourstep.data.sequences.values", "SeriesEncoding"),
+    "text": ("fourstep.data.sequences.tokens", "TextEncoding"),
 }
 
 

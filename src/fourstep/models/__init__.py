@@ -14,4 +14,5 @@ from fourstep.models.mlp import MLP as MLP
 from fourstep.models.nin import NiN as NiN
 from fourstep.models.resnet import Residual as Residual
 from fourstep.models.resnet import ResNet18 as ResNet18
+from fourstep.models.table import TableNet as TableNet
 from fourstep.models.vgg import VGG as VGG

@@ -1,0 +1,152 @@
+"""A column's values as numbers, texts or times, whatever type the file gave them; what is none is refused by its row.
+
+Shapes: N rows.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fourstep.errors import DataError
+
+Values: TypeAlias = NDArray[np.float64]  # (N,), NaN where there is no value
+
+PARTS = ("days", "year", "month", "weekday", "hour")  # of a date
+DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
+_DAY = 86_400_000_000  # microseconds
+_EXACT = 2**53  # up to which float64 holds whole numbers
+
+
+def place(where: str, row: int, name: str) -> str:
+    """What messages call a cell; rows count from 1, and the header is none."""
+    return f"{where}, data row {row + 1}, column {name!r}"
+
+
+def refuse(bad: NDArray[np.bool_], series: pl.Series, where: str, expected: str) -> None:
+    """Refuse the first value that is marked as bad.
+
+    Raises:
+        DataError: there is one.
+    """
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(
+            f"{place(where, row, series.name)} is {series[row]!r}: expected {expected}. Correct it or empty it, or "
+            "train with another kind of column"
+        )
+
+
+def to_plain(series: pl.Series) -> pl.Series:
+    """The column in one of few types: numbers Float64, texts String, times Datetime in UTC; others as they are."""
+    kind = series.dtype
+    if kind == pl.Categorical or kind == pl.Enum:  # noqa: PLR1714 - polars' types are no constants
+        return series.cast(pl.String)
+    if kind == pl.Datetime and getattr(kind, "time_zone", None):
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    if kind.is_temporal():
+        return _plain_time(series)
+    if is_number(series):
+        numbers = series.cast(pl.Float64)
+        return numbers.fill_nan(None) if kind.is_float() else numbers
+    return series
+
+
+def is_number(series: pl.Series) -> bool:
+    """Are its values numbers, truth values or lengths of time as they are? An empty column counts."""
+    kind = series.dtype
+    return kind.is_numeric() or any(kind == other for other in (pl.Boolean, pl.Null, pl.Duration, pl.Time))
+
+
+def _plain_time(series: pl.Series) -> pl.Series:
+    if series.dtype == pl.Duration:
+        return series.dt.total_microseconds().cast(pl.Float64) / 1e6
+    if series.dtype == pl.Time:
+        return series.to_physical().cast(pl.Float64) / 1e9  # seconds since midnight
+    return series.cast(pl.Datetime("us"))
+
+
+def to_numbers(series: pl.Series, where: str) -> Values:
+    """The values as numbers, also of texts.
+
+    Raises:
+        DataError: a text that is none, or an infinite number, by its row.
+    """
+    plain = to_plain(series)
+    if plain.dtype == pl.String:
+        plain = parse_numbers(plain)
+        refuse((plain.is_null() & series.is_not_null()).to_numpy(), series, where, "a number")
+    if plain.dtype != pl.Float64:
+        raise DataError(
+            f"{where}, column {series.name!r} holds {series.dtype}: expected numbers. Train with another kind, or "
+            f"leave it out by kinds={{{series.name!r}: 'text'}}"
+        )
+    values: Values = plain.to_numpy()
+    refuse(np.isinf(values), series, where, "a finite number")
+    return values
+
+
+def parse_numbers(texts: pl.Series) -> pl.Series:
+    """Texts as numbers, null where one is none."""
+    return texts.str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def to_texts(series: pl.Series) -> pl.Series:
+    """The values as names of categories; 3 and 3.0 are one."""
+    if not series.dtype.is_float():
+        plain = series if series.dtype.is_integer() or series.dtype == pl.Boolean else to_plain(series)
+        return plain.cast(pl.String)
+    value = pl.col(series.name)
+    whole = value.cast(pl.Int64, strict=False).cast(pl.String)
+    is_whole = (value % 1 == 0) & (value.abs() < _EXACT)
+    named = pl.when(is_whole).then(whole).otherwise(value.cast(pl.String))
+    return series.fill_nan(None).to_frame().select(named.alias(series.name)).to_series()
+
+
+def to_dates(series: pl.Series, date_format: str, where: str) -> pl.Series:
+    """The values as times in UTC.
+
+    Raises:
+        DataError: a text that is none in this format, by its row; or no times.
+    """
+    plain = to_plain(series)
+    if plain.dtype == pl.String:
+        dates = plain.str.strip_chars().str.to_datetime(
+            date_format or find_date_format(plain) or DATE_FORMATS[0], strict=False, time_unit="us"
+        )
+        refuse((dates.is_null() & plain.is_not_null()).to_numpy(), series, where, f"a date as {date_format}")
+        return dates
+    if plain.null_count() == len(plain):
+        return plain.cast(pl.Datetime("us"))
+    if plain.dtype != pl.Datetime:
+        raise DataError(
+            f"{where}, column {series.name!r} holds {series.dtype}: expected dates. Train with another kind"
+        )
+    return plain
+
+
+def find_date_format(texts: pl.Series) -> str | None:
+    """The first of `DATE_FORMATS` in which all are dates; None where there is none, or no text."""
+    known = texts.drop_nulls()
+    for date_format in DATE_FORMATS if len(known) else ():
+        if _are_dates(known.head(1), date_format) and _are_dates(
+            known.unique(), date_format
+        ):  # the first tells most often
+            return date_format
+    return None
+
+
+def _are_dates(texts: pl.Series, date_format: str) -> bool:
+    return texts.str.strip_chars().str.to_datetime(date_format, strict=False, time_unit="us").null_count() == 0
+
+
+def to_parts(series: pl.Series, date_format: str, where: str) -> dict[str, Values]:
+    """The numbers of a date: days since 1970 with the day's fraction, year, month, day of the week from 1, hour.
+
+    Raises:
+        DataError: as `to_dates`.
+    """
+    dates = to_dates(series, date_format, where)
+    parts = (dates.to_physical() / _DAY, dates.dt.year(), dates.dt.month(), dates.dt.weekday(), dates.dt.hour())
+    return {part: values.cast(pl.Float64).to_numpy() for part, values in zip(PARTS, parts, strict=True)}

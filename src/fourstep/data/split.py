@@ -29,14 +29,7 @@ def hold_out(
         ConfigError: fractions out of range.
         DataError: a split would be empty, or a class is too small to stratify.
     """
-    for name, fraction in fractions.items():
-        if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
-            said = repr(fraction).replace("\n", "")[:60]
-            raise ConfigError(f"{name}={said}: expected a fraction between 0 and 1, or a pair of arrays")
-    if sum(fractions.values()) >= 1:
-        raise ConfigError(
-            f"{' + '.join(fractions)} = {sum(fractions.values()):g}: expected less than 1, to leave some to train on"
-        )
+    check_fractions(fractions)
     if stratify and (targets.is_floating_point() or targets.dim() != 1):
         raise ConfigError(
             f"stratify=True with targets of shape {tuple(targets.shape)}, {targets.dtype}: expected class indices"
@@ -55,6 +48,26 @@ def hold_out(
         parts["train"].append(shuffled[start:])
     chosen = {name: torch.cat(indices).sort().values for name, indices in parts.items()}
     return {name: (inputs[indices], targets[indices]) for name, indices in chosen.items()}
+
+
+def check_fractions(fractions: Mapping[str, Any], otherwise: str = ", or a pair of arrays") -> None:
+    """Refuse what are no shares of a whole that leaves some to train on.
+
+    Args:
+        fractions: name -> share in (0, 1); together below 1.
+        otherwise: what else may stand there, for the message.
+
+    Raises:
+        ConfigError: a fraction out of range.
+    """
+    for name, fraction in fractions.items():
+        if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
+            said = repr(fraction).replace("\n", "")[:60]
+            raise ConfigError(f"{name}={said}: expected a fraction between 0 and 1{otherwise}")
+    if sum(fractions.values()) >= 1:
+        raise ConfigError(
+            f"{' + '.join(fractions)} = {sum(fractions.values()):g}: expected less than 1, to leave some to train on"
+        )
 
 
 def _by_class(targets: Tensor) -> dict[str, Tensor]:

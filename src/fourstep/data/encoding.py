@@ -18,7 +18,10 @@ from fourstep.files import atomic_write, open_plain
 
 INPUTS = "inputs.json"  # in a run's folder
 LARGEST = 2**26  # bytes; categories of many names take some, and a stranger's file must not take the memory
-_KINDS: dict[str, tuple[str, str]] = {}  # kind -> module and class, imported when such a file is read
+_KINDS: dict[str, tuple[str, str]] = {  # kind -> module and class, imported when such a file is read
+    "series": ("fourstep.data.sequences.series", "SeriesEncoding"),
+    "text": ("fourstep.data.sequences.tokens", "TextEncoding"),
+}
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from fourstep.data.images import Standardize as Standardize
 from fourstep.data.images import learn_standardize as learn_standardize
 from fourstep.data.images import resize_images as resize_images
 from fourstep.data.places import Location as Location
-from fourstep.data.sequences.series import SeriesEncoding as SeriesEncoding
 from fourstep.data.sequences.series import from_series as from_series
 from fourstep.data.sequences.text import from_text as from_text
 from fourstep.data.sequences.tokens import TextEncoding as TextEncoding
+from fourstep.data.sequences.values import SeriesEncoding as SeriesEncoding

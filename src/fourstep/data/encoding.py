@@ -19,7 +19,7 @@ from fourstep.files import atomic_write, open_plain
 INPUTS = "inputs.json"  # in a run's folder
 LARGEST = 2**26  # bytes; categories of many names take some, and a stranger's file must not take the memory
 _KINDS: dict[str, tuple[str, str]] = {  # kind -> module and class, imported when such a file is read
-    "series": ("fourstep.data.sequences.series", "SeriesEncoding"),
+    "series": ("fourstep.data.sequences.values", "SeriesEncoding"),
     "text": ("fourstep.data.sequences.tokens", "TextEncoding"),
 }
 

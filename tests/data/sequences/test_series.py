@@ -15,7 +15,7 @@ from torch import nn
 
 import fourstep as fs
 from fourstep.data.encoding import load_encoding, save_encoding
-from fourstep.data.sequences.series import SeriesEncoding
+from fourstep.data.sequences.values import SeriesEncoding
 
 VALUES = np.random.default_rng(0).normal(50, 5, (100, 3)).cumsum(axis=0)
 

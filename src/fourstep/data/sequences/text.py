@@ -3,13 +3,11 @@
 Source: *Dive into Deep Learning*, sections 8.2 and 8.3. Shapes: N windows, T tokens in each.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 from jaxtyping import Int64
 from torch import Tensor
 
-from fourstep.data.arrays import from_arrays
 from fourstep.data.builders import check_builder
 from fourstep.data.dataset import Data
 from fourstep.data.sequences.tokens import (
@@ -20,7 +18,7 @@ from fourstep.data.sequences.tokens import (
     learn_vocabulary,
     read_text,
 )
-from fourstep.data.sequences.windows import cut_windows, split_in_order
+from fourstep.data.sequences.windows import cut_windows, split_in_order, window_data
 from fourstep.errors import DataError, check_count
 
 
@@ -87,17 +85,8 @@ def from_text(
     encoding = TextEncoding(tokens=tokens, vocabulary=vocabulary, lower=lower)
     indices = encoding.number(distinct, places)
     pairs = {name: _shifted(indices[part], num_steps, stride) for name, part in parts.items()}
-    data = from_arrays(
-        *pairs["train"],
-        batch_size=batch_size,
-        val=pairs.get("val"),
-        test=pairs.get("test"),
-        seed=seed,
-        shuffle=shuffle,
-        drop_last=drop_last,
-        name=Path(path).stem,
-    )
-    return replace(data, encoding=encoding)
+    order = {"seed": seed, "shuffle": shuffle, "drop_last": drop_last}
+    return window_data(pairs, encoding, batch_size=batch_size, name=Path(path).stem, **order)
 
 
 def _shifted(

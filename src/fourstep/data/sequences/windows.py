@@ -4,11 +4,15 @@ Shapes: L steps in a sequence, N windows, T steps in each.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jaxtyping import Shaped
 from torch import Tensor
 
+from fourstep.data.arrays import from_arrays
+from fourstep.data.dataset import Data
+from fourstep.data.encoding import Encoding
 from fourstep.data.split import check_fractions
 from fourstep.errors import DataError
 
@@ -57,3 +61,12 @@ def split_in_order(length: int, shares: Mapping[str, Any], smallest: int, steps:
         parts[name] = slice(start, start + size)
         start += size
     return parts
+
+
+def window_data(
+    pairs: Mapping[str, tuple[Tensor, Tensor]], encoding: Encoding, *, batch_size: int, name: str, **order: Any
+) -> Data:
+    """The data set of windows and their targets, by split; `order` is what `from_arrays` takes of it."""
+    val, test = pairs.get("val"), pairs.get("test")
+    data = from_arrays(*pairs["train"], batch_size=batch_size, val=val, test=test, name=name, **order)
+    return replace(data, encoding=encoding)

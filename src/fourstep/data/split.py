@@ -50,20 +50,20 @@ def hold_out(
     return {name: (inputs[indices], targets[indices]) for name, indices in chosen.items()}
 
 
-def check_fractions(fractions: Mapping[str, Any], otherwise: str = ", or a pair of arrays") -> None:
-    """Refuse what are no shares of a whole that leaves some to train on.
+def check_fractions(fractions: Mapping[str, Any], instead: str = ", or a pair of arrays") -> None:
+    """Refuse shares that leave nothing, or nothing to train on.
 
     Args:
-        fractions: name -> share in (0, 1); together below 1.
-        otherwise: what else may stand there, for the message.
+        fractions: name -> share of the samples.
+        instead: what else the setting takes, for the message.
 
     Raises:
-        ConfigError: a fraction out of range.
+        ConfigError: one is not in (0, 1), or together they are 1 or more.
     """
     for name, fraction in fractions.items():
         if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
             said = repr(fraction).replace("\n", "")[:60]
-            raise ConfigError(f"{name}={said}: expected a fraction between 0 and 1{otherwise}")
+            raise ConfigError(f"{name}={said}: expected a fraction between 0 and 1{instead}")
     if sum(fractions.values()) >= 1:
         raise ConfigError(
             f"{' + '.join(fractions)} = {sum(fractions.values()):g}: expected less than 1, to leave some to train on"

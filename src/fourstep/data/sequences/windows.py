@@ -48,7 +48,7 @@ def split_in_order(length: int, shares: Mapping[str, Any], smallest: int, steps:
         DataError: a split is shorter than `smallest`.
     """
     named = {name: share for name, share in shares.items() if share is not None}
-    check_fractions(named, otherwise="")
+    check_fractions(named, instead="")
     sizes = {name: round(length * share) for name, share in named.items()}
     sizes = {"train": length - sum(sizes.values()), **sizes}
     parts, start = {}, 0

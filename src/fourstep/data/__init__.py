@@ -23,3 +23,4 @@ from fourstep.data.sequences.series import from_series as from_series
 from fourstep.data.sequences.text import from_text as from_text
 from fourstep.data.sequences.tokens import TextEncoding as TextEncoding
 from fourstep.data.sequences.values import SeriesEncoding as SeriesEncoding
+from fourstep.data.sources.files import from_file as from_file

@@ -23,4 +23,5 @@ from fourstep.data.sequences.series import from_series as from_series
 from fourstep.data.sequences.text import from_text as from_text
 from fourstep.data.sequences.tokens import TextEncoding as TextEncoding
 from fourstep.data.sequences.values import SeriesEncoding as SeriesEncoding
+from fourstep.data.sources.datasets import from_dataset as from_dataset
 from fourstep.data.sources.files import from_file as from_file

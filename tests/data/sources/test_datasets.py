@@ -320,22 +320,27 @@ def test_several_inputs_are_gathered_each() -> None:
     assert torch.equal(targets, LABELS)
 
 
-def test_a_run_goes_on_exactly(tmp_path: Path) -> None:
-    """With what draws, from a loader: the weights of two halves are those of a whole, bit for bit."""
+@pytest.mark.parametrize("way", ["drawn", "streamed"])
+def test_a_run_goes_on_exactly(tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str) -> None:
+    """From a loader, the weights of two halves are those of a whole, bit for bit; of an iterable it is said on what."""
 
     def train(folder: Path, epochs: int) -> list[Tensor]:
         torch.manual_seed(3)
         model = nn.Linear(4, 3)
-        data = fs.data.from_dataset(Own(draws=lambda: torch.randn(4)), batch_size=8)
+        dataset = Own(draws=lambda: torch.randn(4)) if way == "drawn" else Flow()
+        data = fs.data.from_dataset(dataset, batch_size=8)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         fs.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=epochs, folder=folder, show="none")
         return [parameter.detach().clone() for parameter in model.parameters()]
 
-    whole = train(tmp_path / "whole", 4)
-    train(tmp_path / "halves", 2)
-    halves = train(tmp_path / "halves", 4)
+    whole = train(tmp_path / "whole", 2)
+    train(tmp_path / "halves", 1)
+    capsys.readouterr()
+    halves = train(tmp_path / "halves", 2)
 
     assert all(map(torch.equal, whole, halves))
+    said = "fourstep: the data is an iterable without positions: when the run goes on it is read again, and must yield"
+    assert (said in capsys.readouterr().err) == (way == "streamed")
 
 
 class Changing(Own):

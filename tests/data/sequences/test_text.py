@@ -234,6 +234,15 @@ def test_wrong_texts_are_refused(tmp_path: Path, content: bytes, said: str) -> N
         fs.data.from_text(written(tmp_path, content), num_steps=5, batch_size=2)
 
 
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    """It says so itself, and takes no memory."""
+    with written(tmp_path).open("r+b") as file:
+        file.truncate(2**31)
+
+    with pytest.raises(fs.DataFileError, match=r"book\.txt has more than 1,073,741,824 bytes: expected at most"):
+        fs.data.from_text(tmp_path / "book.txt", num_steps=5, batch_size=2)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -230,7 +230,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         for _ in range(2**7):
             file.write(bytes(2**20))
 
-    with pytest.raises(fs.DataFileError, match=r"'a' in .* is packed more than 20 times: it would take 134,2.* unzip"):
+    with pytest.raises(fs.DataFileError, match=r"'a' in .*: packed more than 20 times, .* would take 134,2.* unzip"):
         read_npz(tmp_path / "a.npz", ["a"])
 
 
@@ -240,7 +240,7 @@ def test_what_numpy_does_not_write_is_refused(tmp_path: Path, method: int) -> No
     with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
         archive.writestr("a.npy", npy(ROWS))
 
-    with pytest.raises(fs.DataFileError, match=r"'a' in .* is packed as numpy packs nothing"):
+    with pytest.raises(fs.DataFileError, match=r"'a' in .* is packed as numpy does not pack"):
         read_npz(tmp_path / "a.npz", ["a"])
 
 

@@ -3,6 +3,7 @@
 Shapes: T tokens in a text.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ Kind: TypeAlias = Literal["characters", "words"]
 
 UNKNOWN = "<unk>"  # the token of all that is in no vocabulary; its index is 0
 LARGEST = 2**30  # bytes of a text file; its tokens take eight times as much
+_START = 2**16  # bytes that tell whether it is a text, before all of it is read
 _WORD = re.compile(r"\w+|[^\w\s]")  # a word, or a mark between words
 
 
@@ -169,10 +171,13 @@ def read_text(path: str | Path) -> str:
     """
     try:
         with open_plain(path) as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(_START)
+            is_large = os.fstat(file.fileno()).st_size > LARGEST
+            if not is_large and b"\0" not in content:
+                content += file.read(LARGEST - _START)
     except OSError as error:
         raise DataFileError(f"{path} cannot be read ({reason(error)}): expected a text file in UTF-8") from error
-    if len(content) > LARGEST:
+    if is_large:
         raise DataFileError(f"{path} has more than {LARGEST:,} bytes: expected at most these. Split it into parts")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataFileError(f"{path} is in UTF-16: expected UTF-8. Save it as UTF-8, or use iconv -f UTF-16 -t UTF-8")

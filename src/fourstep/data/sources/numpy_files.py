@@ -7,7 +7,7 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -62,23 +62,33 @@ def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
         DataFileError: the file is damaged; an array has another length than its header says, or would fill the memory.
     """
     with _readable(path, "a .npz file"), open_plain(path) as file, zipfile.ZipFile(file) as archive:
-        size, members = os.fstat(file.fileno()).st_size, _members(archive)
-        return {name: _read_member(archive, members[name], size, f"{name!r} in {path}") for name in names}
+        members = _members(archive)
+        chosen = {name: members[name] for name in names}
+        _check_packing(chosen, os.fstat(file.fileno()).st_size, path)
+        return {name: _read_member(archive, info, f"{name!r} in {path}") for name, info in chosen.items()}
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int, where: str) -> NDArray[Any]:
-    """An array of an archive of that many bytes."""
-    if info.compress_type not in _METHODS or info.compress_size > size or info.flag_bits & _ENCRYPTED:
-        raise DataFileError(f"{where} is packed as numpy packs nothing: expected what numpy.savez writes")
-    if info.file_size > max(HARMLESS, info.compress_size * USUAL_RATIO):
+def _check_packing(members: Mapping[str, zipfile.ZipInfo], size: int, path: str | Path) -> None:
+    """Refuse what numpy does not write, and what would fill the memory; `size` is the archive's, in bytes."""
+    for name, info in members.items():
+        if info.compress_type not in _METHODS or info.compress_size > size or info.flag_bits & _ENCRYPTED:
+            raise DataFileError(
+                f"{name!r} in {path} is packed as numpy does not pack: expected what numpy.savez writes"
+            )
+    unpacked = sum(info.file_size for info in members.values())
+    if unpacked > max(HARMLESS, sum(info.compress_size for info in members.values()) * USUAL_RATIO):
         raise DataFileError(
-            f"{where} is packed more than {USUAL_RATIO} times: it would take {info.file_size:,} bytes, and fill the "
-            "memory. If you trust it, unpack it by unzip, and read its .npy files"
+            f"{', '.join(map(repr, members))} in {path}: packed more than {USUAL_RATIO} times, expected less. Unpacked "
+            f"they would take {unpacked:,} bytes, and fill the memory. If you trust the file, unpack it by unzip, and "
+            "read its .npy files"
         )
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> NDArray[Any]:
     with archive.open(info) as member:
         _check_header(member.read(_LARGEST_HEADER), info.file_size, where)
     with archive.open(info) as member:

@@ -16,7 +16,7 @@ from fourstep.errors import ConfigError, DataError
 from fourstep.seed import derive_seed, make_generator
 from fourstep.show.lines import say
 
-SLOW = 50e-6  # seconds a sample: small networks train 20,000 samples a second on a CPU core
+SLOW = 1e-4  # seconds a sample; below it, what a batch costs on its way from another process is more than is saved
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -313,11 +313,12 @@ def test_several_inputs_are_gathered_each() -> None:
     """A nesting of samples becomes the same nesting of whole tensors."""
     samples = [(({"a": row}, row[:2].double()), label) for row, label in zip(INPUTS, LABELS, strict=True)]
 
-    (first, second), targets = gather(samples, "train")
+    (first, second), targets, drew = gather(samples, "train", 0)
 
     assert torch.equal(first["a"], INPUTS)
     assert torch.equal(second, INPUTS[:, :2])
     assert torch.equal(targets, LABELS)
+    assert not drew
 
 
 @pytest.mark.parametrize("way", ["drawn", "streamed"])

@@ -11,9 +11,9 @@ from fourstep.data.arrays import from_arrays
 from fourstep.data.batches import Prepare
 from fourstep.data.images import MOST_BYTES
 from fourstep.data.sources.pairs import Collate, Stream
-from fourstep.data.sources.reading import Probe, gather, probe, watching, whole_tensors
+from fourstep.data.sources.reading import Probe, gather, probe, whole_tensors
 from fourstep.errors import ConfigError, DataError
-from fourstep.seed import derive_seed, make_generator
+from fourstep.seed import make_generator
 from fourstep.show.lines import say
 
 SLOW = 1e-4  # seconds a sample; below it, what a batch costs on its way from another process is more than is saved
@@ -83,16 +83,15 @@ class Reader:
             return tensors[0], tensors[1]
         found = probe(pairs, self.seed)
         if self.in_memory or (self.in_memory is None and found.is_same and found.bytes <= MOST_BYTES):
-            with watching(derive_seed(self.seed, split)) as drawn:
-                whole = gather(pairs, split)
+            inputs, targets, drew = gather(pairs, split, self.seed)
             if self.in_memory:
-                return whole
-            if not drawn.happened:
+                return inputs, targets
+            if not drew:
                 say(
                     f"{split}: {len(pairs):,} samples were read once, into {_size(found.bytes)} of memory: those that "
                     "were read twice were the same. in_memory=False reads them in every epoch"
                 )
-                return whole
+                return inputs, targets
             found = replace(found, is_same=False)
         self._say_slow(split, len(pairs), found)
         return None
@@ -101,7 +100,7 @@ class Reader:
         """Say what reading a sample costs, where it is much, and what would make it fast."""
         if found.seconds < SLOW or self.num_workers:
             return
-        workers = f"num_workers={max(1, (os.cpu_count() or 1))} reads in other processes"
+        workers = f"num_workers={min(8, os.cpu_count() or 1)} reads in other processes"
         if self.in_memory is False and found.is_same:
             mend = f"in_memory=True reads each once, into {_size(found.bytes)} of memory"
         elif not found.is_same:

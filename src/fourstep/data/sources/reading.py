@@ -1,8 +1,6 @@
 """Reading a data set's samples: how long one takes, whether each reading gives the same, and all of them at once."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -13,9 +11,10 @@ from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
 from fourstep.data.loader import seeded
-from fourstep.data.sources.pairs import collate, fetch, tensors_in
+from fourstep.data.sources.pairs import Many, collate, fetch, tensors_in
 from fourstep.errors import DataError
 from fourstep.nesting import map_tensors
+from fourstep.seed import derive_seed
 from fourstep.show.bar import counting
 
 PROBED = 16  # samples that are read twice
@@ -37,21 +36,20 @@ class Probe:
     is_same: bool
 
 
-class Drawn:
-    """Whether anything was drawn from Python's, numpy's or torch's global generator; known when the block ends."""
+def read(dataset: Any, indices: Many, seed: int) -> tuple[Many, float, bool]:
+    """Some samples, the seconds that it took, and whether anything was drawn from a global generator.
 
-    happened = False
-
-
-@contextmanager
-def watching(seed: int) -> Iterator[Drawn]:
-    """Seed the global generators for a block, see whether it draws from them, and put them back."""
+    Args:
+        dataset: samples by index.
+        indices: of the samples.
+        seed: of Python's, numpy's and torch's generators while it reads; afterwards they stand where they stood.
+    """
     with seeded(seed):
         untouched = _draw()
-    drawn = Drawn()
     with seeded(seed):
-        yield drawn
-        drawn.happened = _draw() != untouched
+        start = perf_counter()
+        samples = fetch(dataset, indices)
+        return samples, perf_counter() - start, _draw() != untouched
 
 
 def _draw() -> tuple[float, float, float]:
@@ -66,15 +64,12 @@ def probe(dataset: Any, seed: int) -> Probe:
     """
     count = min(PROBED, len(dataset))
     places = [number * len(dataset) // count for number in range(count)]
-    with watching(seed) as drawn:
-        first = collate(fetch(dataset, places))
-        start = perf_counter()
-        samples = fetch(dataset, places)
-        seconds = (perf_counter() - start) / count
-        second = collate(samples)
-    same = all(map(torch.equal, tensors_in(first), tensors_in(second)))
-    size = sum(tensor.nbytes for tensor in tensors_in(second)) * len(dataset) // count
-    return Probe(seconds=seconds, bytes=size, is_same=same and not drawn.happened)
+    first, _, _ = read(dataset, places, seed)
+    second, seconds, drew = read(dataset, places, seed)
+    tensors = tensors_in(collate(second))
+    same = all(map(torch.equal, tensors_in(collate(first)), tensors))
+    size = sum(tensor.nbytes for tensor in tensors) * len(dataset) // count
+    return Probe(seconds=seconds / count, bytes=size, is_same=same and not drew)
 
 
 def whole_tensors(dataset: Any) -> tuple[Tensor, ...] | None:
@@ -85,27 +80,32 @@ def whole_tensors(dataset: Any) -> tuple[Tensor, ...] | None:
     return None if whole is None else tuple(tensor[torch.as_tensor(dataset.indices)] for tensor in whole)
 
 
-def gather(dataset: Any, what: str) -> tuple[Any, Any]:
+def gather(dataset: Any, what: str, seed: int) -> tuple[Any, Any, bool]:
     """All samples as a pair of whole tensors, or of nestings of them; a bar is shown meanwhile.
 
     Args:
         dataset: with `len`, and pairs by index.
         what: it is called on screen.
+        seed: of what the samples draw at random.
+
+    Returns:
+        Inputs, targets, and whether anything was drawn.
 
     Raises:
         DataError: the samples are no pairs, or of different shapes or types.
     """
-    whole: Any = None
+    whole, drew = None, False
     with counting(f"reading {what}", len(dataset)) as count:
         for start in range(0, len(dataset), AT_ONCE):
             stop = min(start + AT_ONCE, len(dataset))
-            part = collate(fetch(dataset, range(start, stop)))
+            samples, _, drew_now = read(dataset, range(start, stop), derive_seed(seed, what, start))
+            part, drew = collate(samples), drew or drew_now
             if whole is None:
                 whole = map_tensors(lambda tensor: tensor.new_empty((len(dataset), *tensor.shape[1:])), part)
             _fill(whole, part, start, stop)
             count(stop - start)
-    inputs, targets = whole
-    return inputs, targets
+    inputs, targets = whole or (None, None)
+    return inputs, targets, drew
 
 
 def _fill(whole: Any, part: Any, start: int, stop: int) -> None:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 
 import fourstep as fs
 from fourstep.data.sources import reader
+from fourstep.data.sources.pairs import Pairing, Pairs, collate, fetch
 from fourstep.data.sources.reader import SLOW
 from fourstep.data.sources.reading import gather, probe
 
@@ -310,15 +311,23 @@ def test_classes_come_with_the_data_set() -> None:
 
 
 def test_several_inputs_are_gathered_each() -> None:
-    """A nesting of samples becomes the same nesting of whole tensors."""
-    samples = [(({"a": row}, row[:2].double()), label) for row, label in zip(INPUTS, LABELS, strict=True)]
+    """A nesting of samples becomes the same nesting of whole tensors, a list in it one tensor; so do batches of it."""
+    samples = [
+        ({"a": row, "b": (row[:2].double(), row.tolist())}, label) for row, label in zip(INPUTS, LABELS, strict=True)
+    ]
 
-    (first, second), targets, drew = gather(samples, "train", 0)
+    pairs = Pairs(samples, Pairing(columns=None))
 
-    assert torch.equal(first["a"], INPUTS)
-    assert torch.equal(second, INPUTS[:, :2])
+    (inputs, targets, drew), (batch, labels) = gather(pairs, "train", 0), collate(fetch(pairs, range(8)))
+
+    assert torch.equal(inputs["a"], INPUTS)
+    assert isinstance(inputs["b"], tuple)
+    assert torch.equal(inputs["b"][0], INPUTS[:, :2])
+    assert torch.equal(inputs["b"][1], INPUTS)
     assert torch.equal(targets, LABELS)
     assert not drew
+    assert torch.equal(batch["b"][1], INPUTS[:8])
+    assert torch.equal(labels, LABELS[:8])
 
 
 @pytest.mark.parametrize("way", ["drawn", "streamed"])

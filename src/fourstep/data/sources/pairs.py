@@ -99,6 +99,10 @@ class Pairing:
 
 def _as_array(value: Any) -> Any:
     """A list is one array; several inputs are a tuple or a dictionary. torch would make a tensor of each number."""
+    if isinstance(value, Mapping):
+        return {key: _as_array(item) for key, item in value.items()}
+    if type(value) is tuple:
+        return tuple(map(_as_array, value))
     return np.asarray(value) if isinstance(value, list) else value
 
 
@@ -172,7 +176,7 @@ def collate(samples: Many) -> tuple[Any, Any]:
     for what, value in (("inputs", inputs), ("targets", targets)):
         if text := _first_text(value):
             raise DataError(f"{what} hold a text, {text[:40]!r}: expected numbers. Number texts and classes first")
-    return map_tensors(_to_float, inputs), map_tensors(_to_target, targets)
+    return map_tensors(_to_float, _as_tuples(inputs)), map_tensors(_to_target, _as_tuples(targets))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +205,13 @@ def tensors_in(value: Any) -> Many:
 
     map_tensors(note, value)
     return found
+
+
+def _as_tuples(value: Any) -> Any:
+    """Torch makes lists of tuples."""
+    if isinstance(value, Mapping):
+        return {key: _as_tuples(item) for key, item in value.items()}
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _first_text(value: Any) -> str:

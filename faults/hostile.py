@@ -5,6 +5,7 @@ import random
 from functools import cache
 from importlib import import_module
 
+from faults.hostile_arrays import array_cases
 from faults.hostile_data import data_cases
 from faults.hostile_runs import prepare, run_cases
 from faults.hostile_watch import Case, try_case
@@ -15,7 +16,7 @@ from faults.trial import Fault, Site
 @cache
 def all_cases() -> list[Case]:
     """Every hostile file with its door, in an order that stays."""
-    return [*weights_cases(), *run_cases(), *data_cases()]
+    return [*weights_cases(), *run_cases(), *data_cases(), *array_cases()]
 
 
 def import_doors() -> None:

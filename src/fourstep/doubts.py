@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, IterableDataset
 
 from fourstep.data.loader import LoaderBatches, can_seek, is_exact
 from fourstep.errors import FourstepError
@@ -50,3 +51,5 @@ def say_doubts(run: "Run") -> None:
     train = run.data.train
     if isinstance(train, LoaderBatches) and not is_exact(train.loader):
         say("the data has a sampler of its own: it is asked again when the run goes on, and must draw the same")
+    if isinstance(train, DataLoader) and isinstance(train.dataset, IterableDataset):
+        say("the data is an iterable without positions: when the run goes on it is read again, and must yield the same")

@@ -25,8 +25,8 @@ _GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
 _MAX_DIMENSIONS = 4  # images, channels, height, width
 _MAX_RATIO = 1032  # deflate packs no tighter: zlib's technical details, "maximum compression factor"
-_HARMLESS = 1 << 26  # bytes: what unpacks to more must not be packed tighter than by
-_USUAL_RATIO = 20  # that of images is 2 to 10
+HARMLESS = 1 << 26  # bytes: what unpacks to more must not be packed tighter than by
+USUAL_RATIO = 20  # that of images is 2 to 10
 _CHUNK = 1 << 20  # bytes: memory grows with what a file holds, not with what its header says
 _AGAIN = "Delete the file and get it again"
 
@@ -87,9 +87,9 @@ def _read(file: BufferedIOBase, path: Path, limit: int) -> tuple[bytearray, tupl
         raise DataFileError(f"{path} is empty: {claim}. Expected at least one")
     if length > limit:
         raise DataFileError(f"{path} is cut short or not what it says: {claim}, more than it can hold. {_AGAIN}")
-    if length > max(_HARMLESS, limit // _MAX_RATIO * _USUAL_RATIO) and limit != os.fstat(file.fileno()).st_size:
+    if length > max(HARMLESS, limit // _MAX_RATIO * USUAL_RATIO) and limit != os.fstat(file.fileno()).st_size:
         raise DataFileError(
-            f"{path} is packed more than {_USUAL_RATIO} times: {claim}, and would fill the memory. If you trust it, "
+            f"{path} is packed more than {USUAL_RATIO} times: {claim}, and would fill the memory. If you trust it, "
             "unpack it by gunzip and read that"
         )
     content = bytearray(head + dimensions)

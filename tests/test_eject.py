@@ -404,6 +404,7 @@ def test_nothing_of_one_s_own_is_written_over(tmp_path: Path, capsys: pytest.Cap
         ("mlp --device gpu", "'gpu' is no device: expected auto, cpu, cuda, cuda:1, mps or xpu"),
         ("lenet --resize 8", "resize 8: LeNet needs images of 12 pixels or more a side"),
         ("mlp --resize 5000", "resize=5000: expected at most 4,096"),
+        ("mlp --resize 0", "resize 0: expected a whole number of 1 or more"),
         ("mlp --set scratch=true", "scratch=True: mlp does not use it"),
     ],
 )

@@ -112,6 +112,30 @@ def test_what_is_not_known_is_said_and_not_guessed() -> None:
     assert "unknown" in str(found)
 
 
+class Cosine(nn.Module):
+    """Lengths of 1 by hand."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs over their lengths."""
+        with torch.profiler.record_function("cosine"):
+            return inputs / inputs.square().sum(1, keepdim=True).sqrt()
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (Cosine(), (2, 4)),
+        (nn.RMSNorm(4), (2, 4)),
+        (nn.Upsample(scale_factor=2, mode="trilinear"), (2, 1, 3, 3, 3)),
+        (nn.DataParallel(nn.ReLU()), (2, 4)),
+    ],
+)
+def test_what_multiplies_no_matrices_is_known(module: nn.Module, shape: tuple[int, ...]) -> None:
+    """A root is no QR decomposition, a trilinear picture no bilinear layer, a label for a profiler no operation."""
+    found = fs.summary(module, torch.ones(shape))
+    assert (found.multiply_adds, found.unknown) == (0, ())
+
+
 def test_what_is_kept_is_what_torch_keeps() -> None:
     """By hand, for a layer, its activation and the next layer: inputs, what the ReLU gave, and nothing twice."""
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))

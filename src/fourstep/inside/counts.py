@@ -21,12 +21,14 @@ from fourstep.inside.forward import Visit, Watch
 from fourstep.inside.shapes import is_ready, tensors_in
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
-# parts of the names of operations with products inside that nothing here counts
-_UNKNOWN = (
-    "rnn", "lstm", "gru", "fft", "linalg", "cdist", "trilinear", "multi_head", "transformer", "quantized", "sparse",
-    "attention", "_mm", "mm_", "matmul", "conv", "solve", "inverse", "cholesky", "qr", "svd", "mkldnn", "xnnpack",
-)  # fmt: skip
+# operations with products inside that nothing here counts, by the words of their names and how some of these end
+_UNKNOWN = frozenset(
+    "rnn lstm gru fft linalg cdist trilinear transformer attention quantized sparse conv matmul solve inverse pinverse "
+    "cholesky qr geqrf orgqr ormqr svd mkldnn xnnpack".split()
+)
+_UNKNOWN_ENDS = ("mm", "convolution", "conv1d", "conv2d", "conv3d", "depthwise2d", "depthwise3d")
 _HARMLESS = ("linalg_vector_norm", "linalg_cross")
+_OURS = ("aten", "prim", "prims", "profiler")  # torch's namespaces whose operations are known by their names
 
 
 class Counting(TorchDispatchMode):
@@ -52,10 +54,13 @@ def _count(visit: Visit, func: Any, args: Any, kwargs: Any, outputs: Any) -> Non
         visit.multiply_adds += flop_registry[packet](*args, **kwargs, out_val=outputs) // 2
     elif name in _COUNTED:
         visit.multiply_adds += _COUNTED[name](args)
-    elif func.namespace not in ("aten", "prim", "prims") or (
-        any(part in name for part in _UNKNOWN) and not any(part in name for part in _HARMLESS)
-    ):
+    elif func.namespace not in _OURS or (name not in _HARMLESS and _is_unknown(name)):
         visit.has_unknown = True
+
+
+def _is_unknown(name: str) -> bool:
+    words = name.split("_")
+    return not _UNKNOWN.isdisjoint(words) or any(word.endswith(_UNKNOWN_ENDS) for word in words)
 
 
 def _attention(args: Any) -> int:

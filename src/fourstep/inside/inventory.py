@@ -179,11 +179,8 @@ def _count_samples(model: nn.Module, taken: Any) -> int:
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    lazy = {
-        id(buffer): nn.parameter.UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)  # type: ignore[no-untyped-call] # torch's
-        for buffer in model.buffers()
-        if not is_ready(buffer)
-    }
+    make: Any = nn.parameter.UninitializedBuffer  # which torch's types do not know
+    lazy = {id(one): make(device=one.device, dtype=one.dtype) for one in model.buffers() if not is_ready(one)}
     try:
         return copy.deepcopy(model, lazy)  # torch copies lazy parameters, and fails at lazy buffers
     except Exception as error:  # whatever the user's own class does

@@ -70,7 +70,8 @@ def _escaped(text: str) -> str:
 
 def _model_names(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
     """What the template is told of the model and its training."""
-    kinds, is_auto = {type(module) for module in model.modules()}, recipe.device == "auto"
+    kinds = {type(module) for module in model.modules()}
+    may_be_cpu = recipe.device == "auto" or torch.device(recipe.device).type == "cpu"
     blocks = write_blocks(model)
     arguments = {
         "lr": "LR",
@@ -87,7 +88,8 @@ def _model_names(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
         "optimizer": f"{optimizer}(model.parameters(){given})",
         "has_decay": bool(arguments["weight_decay"]),
         "has_dropout": nn.Dropout in kinds,
-        "is_channels_last": nn.Conv2d in kinds and (is_auto or torch.device(recipe.device).type == "cpu"),
+        "is_channels_last": nn.Conv2d in kinds and may_be_cpu,
+        "may_be_cpu": may_be_cpu,
         "to_device": "" if recipe.device == "cpu" else ".to(DEVICE)",
         "dtype": _DTYPES[recipe.precision],
         "is_scaled": recipe.precision == "fp16",

@@ -290,6 +290,14 @@ def test_a_script_says_which_command_wrote_it(scripts: dict[str, str]) -> None:
     )
 
 
+def test_a_script_says_what_fourstep_does_beside_it_for_speed() -> None:
+    """Where it may train on a CPU: that freed memory is kept, which changes no bit."""
+    said = "fourstep keeps the memory that they free"
+    scripts = {device: write_script(replace(recipe_for("lenet"), device=device)) for device in ("auto", "cpu", "cuda")}
+
+    assert {device: said in script for device, script in scripts.items()} == {"auto": True, "cpu": True, "cuda": False}
+
+
 @pytest.mark.parametrize(("name", "data"), ALL)
 def test_the_command_of_a_recipe_makes_it_again(name: str, data: str) -> None:
     """Every setting comes back from the command's words."""
@@ -376,6 +384,8 @@ def test_nothing_of_one_s_own_is_written_over(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().err == (
         "fourstep: --output train.py is there already: expected a new file, as a script is for changing\n"
     )
+    assert main(["eject", "softmax", "--output", ""]) == 2
+    assert capsys.readouterr().err == "fourstep: --output '' is no file's name: expected one such as train.py\n"
 
 
 @pytest.mark.parametrize(
@@ -404,6 +414,7 @@ def test_nothing_of_one_s_own_is_written_over(tmp_path: Path, capsys: pytest.Cap
         ("mlp --device gpu", "'gpu' is no device: expected auto, cpu, cuda, cuda:1, mps or xpu"),
         ("lenet --resize 8", "resize 8: LeNet needs images of 12 pixels or more a side"),
         ("mlp --resize 5000", "resize=5000: expected at most 4,096"),
+        ("mlp --resize 0", "resize 0: expected a whole number of 1 or more"),
         ("mlp --set scratch=true", "scratch=True: mlp does not use it"),
     ],
 )

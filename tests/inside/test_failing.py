@@ -1,5 +1,6 @@
 """The error of a layer that cannot take its input names it, and the value that would fit: which then does."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -67,6 +68,20 @@ def test_a_layer_that_fails_is_named_with_the_value_that_fits(
     assert "\n" not in str(caught.value)
     if mended is not None:
         fs.summary(mended, inputs)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.zeros((2, 4), np.float32), r"failed on a ndarray: .* Expected tensors: torch.as_tensor\(array\) makes one"),
+        ((2, 4), r"failed on a int: .* torch.zeros\(2, 4\) one of a shape"),
+        ((2, 4, 4), r"failed on a tuple: .* pass what the layer takes"),
+    ],
+)
+def test_what_is_no_tensor_is_told_by_its_type(given: object, said: str) -> None:
+    """An array, or a shape as other programs take it."""
+    with pytest.raises(fs.DataError, match=said):
+        fs.summary(nn.Linear(4, 3), given)
 
 
 def test_an_error_of_the_models_own_is_told_with_its_place() -> None:

@@ -112,6 +112,30 @@ def test_what_is_not_known_is_said_and_not_guessed() -> None:
     assert "unknown" in str(found)
 
 
+class Cosine(nn.Module):
+    """Lengths of 1 by hand."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs over their lengths."""
+        with torch.profiler.record_function("cosine"):
+            return inputs / inputs.square().sum(1, keepdim=True).sqrt()
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (Cosine(), (2, 4)),
+        (nn.RMSNorm(4), (2, 4)),
+        (nn.Upsample(scale_factor=2, mode="trilinear"), (2, 1, 3, 3, 3)),
+        (nn.DataParallel(nn.ReLU()), (2, 4)),
+    ],
+)
+def test_what_multiplies_no_matrices_is_known(module: nn.Module, shape: tuple[int, ...]) -> None:
+    """A root is no QR decomposition, a trilinear picture no bilinear layer, a label for a profiler no operation."""
+    found = fs.summary(module, torch.ones(shape))
+    assert (found.multiply_adds, found.unknown) == (0, ())
+
+
 def test_what_is_kept_is_what_torch_keeps() -> None:
     """By hand, for a layer, its activation and the next layer: inputs, what the ReLU gave, and nothing twice."""
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
@@ -154,6 +178,33 @@ def test_lazy_layers_are_counted_and_stay_lazy() -> None:
     assert [layer.kind for layer in found.layers] == ["Sequential", "Conv2d", "Flatten", "Linear"]
     assert isinstance(model[0], nn.LazyConv2d)
     assert nn.parameter.is_lazy(model[2].weight)  # type: ignore[arg-type] # a Sequential's items
+
+
+def test_what_a_lazy_layer_keeps_is_what_its_own_kind_keeps() -> None:
+    """Its weights are there only after the pass, and are no activation; running statistics of no size are copied."""
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(8), nn.LazyLinear(2))
+    eager = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(36, 8), nn.Linear(8, 2))
+    found, expected = (fs.summary(model, torch.zeros(2, 1, 5, 5)) for model in (lazy, eager))
+
+    assert found == expected
+    assert nn.parameter.is_lazy(lazy[1].running_mean)  # type: ignore[arg-type] # a Sequential's items
+
+
+def test_arguments_by_name_are_counted_too() -> None:
+    """The definition's formulas read what a layer gives."""
+
+    class Reads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.reader, self.meets = nn.GRU(5, 7), nn.Bilinear(7, 7, 2)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            """Each state with itself."""
+            states, _ = self.reader(input=inputs)
+            outputs: Tensor = self.meets(input1=states, input2=states)
+            return outputs
+
+    assert fs.summary(Reads(), torch.zeros(3, 2, 5)).multiply_adds == 6 * 3 * 7 * (5 + 7) + 6 * 2 * (7 + 1) * 7
 
 
 class Odd(nn.Module):
@@ -225,6 +276,25 @@ def test_no_gradients_are_asked_for_outside() -> None:
     model, inputs = nn.Sequential(nn.Linear(4, 3), nn.Tanh()), torch.zeros(5, 4)
     with torch.no_grad():
         assert fs.summary(model, inputs).activation_bytes == fs.summary(model, inputs).activation_bytes > 0
+
+
+def test_inference_mode_hides_nothing() -> None:
+    """In it torch tells nobody of its operations; inputs made there serve as well."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh())
+    with torch.inference_mode():
+        found = fs.summary(model, torch.zeros(5, 4))
+
+    assert found == fs.summary(model, torch.zeros(5, 4))
+    assert found.multiply_adds == 60
+
+
+def test_a_compiled_model_is_shown_as_it_computes_plainly() -> None:
+    """Without a word of torch's that hooks are there."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh())
+    found = fs.summary(torch.compile(model, backend="eager"), torch.zeros(5, 4))
+
+    assert [layer.kind for layer in found.layers] == ["OptimizedModule", "Sequential", "Linear", "Tanh"]
+    assert found.multiply_adds == 60
 
 
 def test_inputs_of_any_nesting_are_passed_on() -> None:

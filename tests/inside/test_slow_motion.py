@@ -5,6 +5,7 @@ import math
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules import module as torch_module
+from torch.utils.checkpoint import checkpoint
 
 import fourstep as fs
 from fourstep.seed import generator_states
@@ -125,6 +127,38 @@ def test_a_frozen_transformer_takes_its_own_fast_path() -> None:
         return dict(model.state_dict())
 
     assert_equal(run(fs.four_steps), run(fs.trace))
+
+
+class Recomputes(nn.Module):
+    """Layers whose results are not kept, but computed again in the backward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+        self.block = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Tanh(), nn.Linear(8, 4))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits."""
+        outputs: Tensor = self.head(checkpoint(self.block, self.first(inputs), use_reentrant=False))
+        return outputs
+
+
+def test_what_a_checkpoint_computes_again_is_not_computed_once_more() -> None:
+    """The running statistics would move once more; what is left out of the record is not counted as kept."""
+    inputs, targets = torch.randn(16, 4), torch.arange(16) % 3
+    states: list[dict[str, Any]] = []
+    for step in (fs.four_steps, one_step):
+        torch.manual_seed(0)
+        model = Recomputes()
+        if step is fs.four_steps:
+            step(model, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=0.1), inputs, targets)
+        else:
+            told = one_step(model, None, inputs, targets)
+        states.append(dict(model.state_dict()))
+
+    assert_equal(states[0], states[1])
+    of_the_loss = 16 * 3 * 4 + 16 * 8 + 4  # log-probabilities in float32, targets in int64, a total weight
+    assert told.kept_bytes == 2 * 16 * 4 * 4 + of_the_loss  # the inputs of both layers outside; torch hides the block's
 
 
 def hooks_left() -> int:
@@ -518,8 +552,69 @@ def test_the_memory_that_is_kept_is_that_of_the_summary_and_the_loss() -> None:
     assert told.kept_bytes == found.activation_bytes + of_the_loss
 
 
+def test_a_batch_counts_for_itself_and_not_for_the_data_set_it_is_cut_from() -> None:
+    """A slice keeps its whole alive, which is there anyway."""
+    whole, targets = torch.randn(10_000, 4), torch.arange(16) % 3
+    kept = [
+        one_step(classifier(), inputs=inputs, targets=targets).kept_bytes for inputs in (whole[:16], whole[:16].clone())
+    ]
+
+    assert kept[0] == kept[1]
+
+
+def test_a_group_that_rests_is_not_a_rate_of_0() -> None:
+    """The others learn; of the group it is said that nothing changed."""
+    model = classifier()
+    groups: list[dict[str, Any]] = [{"params": model[0].parameters(), "lr": 0.0}, {"params": model[2].parameters()}]
+    told = fs.trace(
+        model, nn.CrossEntropyLoss(), torch.optim.SGD(groups, lr=0.1), torch.randn(16, 4), torch.arange(16) % 3
+    )
+
+    assert [(remark.code, remark.facts["names"]) for remark in told.remarks] == [("not_updated", "0.weight, 0.bias")]
+
+
+def test_a_bias_before_normalisation_does_not_stand_out() -> None:
+    """Its gradient is what rounding leaves of 0, too little to change it."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    nn.init.ones_(model[0].bias)  # type: ignore[arg-type] # a Sequential's items
+    told = one_step(model)
+
+    assert told.parameters[1].update_norm == 0
+    assert codes(told) == []
+
+
+def test_a_loss_of_ones_own_may_be_any_object() -> None:
+    """A dataclass cannot be hashed; what it computes is found in torch's record."""
+
+    @dataclass
+    class Loss:
+        weight: float = 1.0
+
+        def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            """Cross-entropy."""
+            return functional.cross_entropy(outputs, targets)
+
+    told = one_step(classifier(), Loss())
+    assert told.loss_kind == "cross_entropy"
+    assert told.chance is not None
+
+
+def compiled_in_place() -> nn.Module:
+    """A classifier that has one compiled layer."""
+    model = classifier()
+    model[0].compile(backend="eager")
+    return model
+
+
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"model": 3}, fs.ConfigError, "model is a int: expected trace"),
+    (
+        {"model": torch.compile(classifier(), backend="eager")},
+        fs.ConfigError,
+        "model is a compiled OptimizedModule.*Trace it first",
+    ),
+    ({"model": compiled_in_place()}, fs.ConfigError, "model is a compiled Sequential"),
     ({"loss_fn": nn.MSELoss}, fs.ConfigError, "loss_fn is MSELoss: expected a function"),
     ({"loss_fn": 3}, fs.ConfigError, "loss_fn is int: expected a function"),
     ({"optimizer": classifier()}, fs.ConfigError, "optimizer is a Sequential: expected one"),

@@ -49,7 +49,9 @@ class Eject:
                 print(f"fourstep: it reads {DIGITS} beside it: fourstep data get digits --to .", file=sys.stderr)
             return
         path = Path(self.output)
-        if path.exists() or not path.name:
+        if not path.name:
+            raise ConfigError(f"--output {self.output!r} is no file's name: expected one such as train.py")
+        if path.exists():
             raise ConfigError(
                 f"--output {self.output} is there already: expected a new file, as a script is for changing"
             )

@@ -58,7 +58,7 @@ class Chance:
 
 def kind_of_loss(loss_fn: Any, loss: Tensor, outputs: Any) -> LossKind | None:
     """Which loss it is: by the function itself, else by what torch has recorded of it; None where it is another."""
-    known = _MODULES.get(type(loss_fn)) if isinstance(loss_fn, nn.Module) else _FUNCTIONS.get(loss_fn)
+    known = _MODULES.get(type(loss_fn)) if isinstance(loss_fn, nn.Module) else _of_function(loss_fn)
     if known is not None or not isinstance(outputs, Tensor):
         return known
     node = _find(loss.grad_fn, outputs.grad_fn)
@@ -68,6 +68,11 @@ def kind_of_loss(loss_fn: Any, loss: Tensor, outputs: Any) -> LossKind | None:
     inner = _skip_moves(node.next_functions[0][0], outputs.grad_fn)
     is_own = inner is not None and inner is not outputs.grad_fn and inner.name() == "LogSoftmaxBackward0"
     return "cross_entropy" if is_own else "nll"
+
+
+def _of_function(loss_fn: Any) -> LossKind | None:
+    """By identity, as an object of the user's own need not be hashable."""
+    return next((kind for function, kind in _FUNCTIONS.items() if function is loss_fn), None)
 
 
 def _find(last: Any, end: Any) -> Any:
@@ -114,7 +119,7 @@ def _is_mean(loss_fn: Any, loss: Tensor) -> bool:
     if isinstance(loss_fn, nn.Module) and type(loss_fn) in _MODULES:
         return getattr(loss_fn, "reduction", "mean") == "mean"
     node = loss.grad_fn
-    is_itself = node is not None and (loss_fn in _FUNCTIONS or node.name() in _NODES)
+    is_itself = node is not None and (_of_function(loss_fn) is not None or node.name() in _NODES)
     return is_itself and getattr(node, "_saved_reduction", _MEAN) == _MEAN
 
 

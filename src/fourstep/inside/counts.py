@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -21,12 +20,15 @@ from fourstep.inside.forward import Visit, Watch
 from fourstep.inside.shapes import is_ready, tensors_in
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
-# parts of the names of operations with products inside that nothing here counts
-_UNKNOWN = (
-    "rnn", "lstm", "gru", "fft", "linalg", "cdist", "trilinear", "multi_head", "transformer", "quantized", "sparse",
-    "attention", "_mm", "mm_", "matmul", "conv", "solve", "inverse", "cholesky", "qr", "svd", "mkldnn", "xnnpack",
-)  # fmt: skip
+# operations with products inside that nothing here counts, by the words of their names and how some of these end
+_UNKNOWN = {
+    "rnn", "lstm", "gru", "fft", "linalg", "cdist", "trilinear", "transformer", "attention", "quantized", "sparse",
+    "conv", "matmul", "solve", "inverse", "pinverse", "cholesky", "qr", "geqrf", "orgqr", "ormqr", "svd", "mkldnn",
+    "xnnpack",
+}  # fmt: skip
+_UNKNOWN_ENDS = ("mm", "convolution", "conv1d", "conv2d", "conv3d", "depthwise2d", "depthwise3d")
 _HARMLESS = ("linalg_vector_norm", "linalg_cross")
+_OURS = ("aten", "prim", "prims", "profiler")  # torch's namespaces whose operations are known by their names
 
 
 class Counting(TorchDispatchMode):
@@ -52,10 +54,13 @@ def _count(visit: Visit, func: Any, args: Any, kwargs: Any, outputs: Any) -> Non
         visit.multiply_adds += flop_registry[packet](*args, **kwargs, out_val=outputs) // 2
     elif name in _COUNTED:
         visit.multiply_adds += _COUNTED[name](args)
-    elif func.namespace not in ("aten", "prim", "prims") or (
-        any(part in name for part in _UNKNOWN) and not any(part in name for part in _HARMLESS)
-    ):
+    elif func.namespace not in _OURS or (name not in _HARMLESS and _is_unknown(name)):
         visit.has_unknown = True
+
+
+def _is_unknown(name: str) -> bool:
+    words = name.split("_")
+    return not _UNKNOWN.isdisjoint(words) or any(word.endswith(_UNKNOWN_ENDS) for word in words)
 
 
 def _attention(args: Any) -> int:
@@ -77,22 +82,21 @@ _COUNTED: dict[str, Any] = {
 }
 
 
-def count_by_definition(visit: Visit) -> None:
+def count_by_definition(visit: Visit, outputs: Any) -> None:
     """Replace a call's count by the layer's own formula, where its operations hide it."""
-    module, arguments = visit.module, visit.arguments or ()
+    module = visit.module
     if isinstance(module, nn.RNNBase) and type(module).forward in (nn.RNN.forward, nn.LSTM.forward, nn.GRU.forward):
-        visit.multiply_adds, visit.has_unknown = _recurrent(module, arguments[0]), False
+        visit.multiply_adds, visit.has_unknown = _recurrent(module, next(tensors_in(outputs))), False
     elif type(module) is nn.Bilinear:
-        rows = arguments[0].numel() // module.in1_features
-        visit.multiply_adds = rows * module.out_features * (module.in1_features + 1) * module.in2_features
+        visit.multiply_adds = outputs.numel() * (module.in1_features + 1) * module.in2_features
         visit.has_unknown = False
 
 
-def _recurrent(module: nn.RNNBase, inputs: Tensor | PackedSequence) -> int:
+def _recurrent(module: nn.RNNBase, states: Tensor) -> int:
     """For each value of each sequence: every gate is a product with the input and one with the last state."""
-    steps = len(inputs.data) if isinstance(inputs, PackedSequence) else inputs.numel() // module.input_size
     directions = 2 if module.bidirectional else 1
     hidden, state = module.hidden_size, module.proj_size or module.hidden_size
+    steps = states.numel() // (directions * state)
     per_step = 0
     for layer in range(module.num_layers):
         width = module.input_size if layer == 0 else state * directions
@@ -107,18 +111,17 @@ def keeping_count(watch: Watch, model: nn.Module) -> Iterator[None]:
 
     What is kept twice counts once, and the model's parameters and buffers not at all.
     """
-    met = _places_of(model)
-    alive = []  # so that no place is used again for something else meanwhile
+    kept: dict[int, tuple[Tensor, Visit]] = {}  # the tensors too, so that no place is used again for something else
 
     def keep(tensor: Tensor) -> None:
-        place = place_of(tensor)
-        if place not in met and watch.open:
-            met.add(place)
-            alive.append(tensor.detach())
-            watch.open[-1].kept_bytes += bytes_of(tensor)
+        if watch.open:
+            kept.setdefault(place_of(tensor), (tensor.detach(), watch.open[-1]))
 
     with torch.autograd.graph.saved_tensors_hooks(keep, _refuse):
         yield
+    own = _places_of(model)  # now that also lazy layers have theirs
+    for place, (tensor, visit) in kept.items():
+        visit.kept_bytes += 0 if place in own else bytes_of(tensor)
 
 
 def _places_of(model: nn.Module) -> set[int]:

@@ -27,13 +27,20 @@ def explain_failure(visit: "Visit | None", error: Exception) -> NoReturn:
         raise error
     kind = type(visit.module).__name__
     where = f"layer {visit.name!r} ({kind})" if visit.name else f"the model ({kind})" if visit.name == "" else kind
-    given = kinds_in(visit.arguments)
+    given = _given(visit.arguments or ())
     mend = _mend(visit.module, next(tensors_in(visit.arguments), None))
     if mend is not None:
         raise ShapeError(f"{where} cannot take its input, {given}: {mend}") from error
     said = str(error).strip().split("\n", maxsplit=1)[0][:LONGEST].rstrip(". ")
     hint = _other_mend(visit.module, visit.arguments)
     raise DataError(f"{where} failed on {given}: {type(error).__name__}: {said}. {hint}") from error
+
+
+def _given(arguments: tuple[Any, ...]) -> str:
+    """The tensors, or else the types, of what was passed by position."""
+    if any(True for _ in tensors_in(arguments)):
+        return kinds_in(arguments)
+    return ", ".join(f"a {type(argument).__name__}" for argument in arguments) or "what it was called with by name"
 
 
 def _mend(module: nn.Module, tensor: Tensor | None) -> str | None:
@@ -169,6 +176,8 @@ def _other_mend(module: nn.Module, arguments: Any) -> str:
     given = next(tensors_in(arguments), None)
     if isinstance(arguments, tuple) and arguments and isinstance(arguments[0], tuple | list):
         return "It was given a tuple: pass what the layer takes, such as the inputs of a batch alone"
+    if arguments and given is None:
+        return "Expected tensors: torch.as_tensor(array) makes one of an array, torch.zeros(2, 4) one of a shape"
     if own is not None and given is not None and own.device != given.device:
         return f"Its weights are on {own.device}, the input on {given.device}: mend: inputs.to({str(own.device)!r})"
     if own is not None and given is not None and own.dtype != given.dtype and own.is_floating_point():

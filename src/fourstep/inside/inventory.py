@@ -1,6 +1,7 @@
 """`fourstep.summary`: a model's layers with what they give, hold and cost, from one forward pass of a copy."""
 
 import copy
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from fourstep.device import to_device
 from fourstep.errors import ConfigError, DataError
 from fourstep.evaluation import device_of
 from fourstep.inside.counts import Counting, count_by_definition, keeping_count
+from fourstep.inside.failing import LONGEST
 from fourstep.inside.forward import Visit, watching
 from fourstep.inside.printing import page_html, page_text
 from fourstep.inside.rows import Layer, make_rows, shapes_of
@@ -107,7 +109,7 @@ def summary(model: Any, *inputs: Any, **named: Any) -> Summary:
         found = "no inputs" if isinstance(model, nn.Module) else f"a {type(model).__name__} as the model"
         raise ConfigError(f"summary was given {found}: expected summary(model, inputs), such as a batch's inputs")
     device = device_of(model)
-    with standing(device):
+    with standing(device), torch.inference_mode(False):  # in which nothing is counted
         try:
             return _look(model, to_device(inputs, device), to_device(named, device))
         except DataError:
@@ -124,7 +126,7 @@ def _look(model: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> S
     visits: list[Visit] = []
 
     def leave(visit: Visit, outputs: Any) -> None:
-        count_by_definition(visit)
+        count_by_definition(visit, outputs)
         visit.outputs = shapes_of(outputs)
         visits.append(visit)
 
@@ -132,11 +134,15 @@ def _look(model: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> S
     torch.backends.mha.set_fastpath_enabled(False)  # one operation in which all products of a transformer's layer hide
     try:
         with (
+            warnings.catch_warnings(),
             torch.enable_grad(),
             watching(twin, leave) as watch,
             Counting(watch) as counting,
             keeping_count(watch, twin),
         ):
+            warnings.filterwarnings(
+                "ignore", message="Using `torch.compile"
+            )  # below, a compiled model computes plainly
             twin(*inputs, **named)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
@@ -173,11 +179,14 @@ def _count_samples(model: nn.Module, taken: Any) -> int:
 
 
 def _copied(model: nn.Module) -> nn.Module:
+    make: Any = nn.parameter.UninitializedBuffer  # which torch's types do not know
+    lazy = {id(one): make(device=one.device, dtype=one.dtype) for one in model.buffers() if not is_ready(one)}
     try:
-        return copy.deepcopy(model)
+        return copy.deepcopy(model, lazy)  # torch copies lazy parameters, and fails at lazy buffers
     except Exception as error:  # whatever the user's own class does
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise ConfigError(
-            f"the model {type(model).__name__} cannot be copied ({reason}), and the pass is to leave it as it is: keep "
-            "tensors that are computed from its weights out of its attributes"
+            f"the model {type(model).__name__} cannot be copied ({reason[:LONGEST].rstrip('. ')}), and the pass is to "
+            "leave it as it is: keep tensors that are computed from its weights, locks and open files out of its "
+            "attributes"
         ) from error

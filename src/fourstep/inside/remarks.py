@@ -19,6 +19,8 @@ SAME = 1e-6  # relative difference between the answers to different samples
 HEALTHY = 1e-3  # relative size of an update (A. Karpathy, CS231n, "Neural Networks Part 3", section "Ratio of weights")
 TOO_LARGE, TOO_SMALL = 1.0, 1e-7  # likewise
 
+ROUNDING = 1e-6  # of the joint norm, below which a gradient is what rounding leaves, as of a bias before normalisation
+
 SIGMOID = "SigmoidBackward0"  # what torch records
 _NOT_NEGATIVE = ("cross_entropy", "nll", "bce", "bce_logits", "mse")
 
@@ -152,11 +154,13 @@ def _of_update(told: Trace) -> Iterator[Remark]:
     strange = [one.name for one in learnt if not one.is_held]
     if strange:
         yield Remark(code="not_held", step=4, facts={"names": _names(strange), "optimizer": told.optimizer})
-    still = [one.name for one in learnt if one.is_held and one.update_norm == 0]
-    if still and 0.0 not in told.rates:
-        yield Remark(code="not_updated", step=4, facts={"names": _names(still)})
-    if 0.0 in told.rates:
+    if told.rates and not any(told.rates):
         yield Remark(code="zero_rate", step=4, facts={})
+    else:
+        enough = ROUNDING * told.norms.gradient
+        still = [one.name for one in learnt if one.is_held and one.update_norm == 0 and (one.grad_norm or 0.0) > enough]
+        if still:
+            yield Remark(code="not_updated", step=4, facts={"names": _names(still)})
     yield from _of_size(told, [one for one in learnt if one.is_held and len(one.shape) > 1 and one.ratio])
 
 

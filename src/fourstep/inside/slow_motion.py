@@ -54,7 +54,7 @@ def trace(
         What prints as a page, and has the numbers as attributes; its `remarks` are the mistakes that it sees.
 
     Raises:
-        ConfigError: what it is handed cannot make a step.
+        ConfigError: what it is handed cannot make a step, or cannot be watched, as a compiled model.
         DataError: a layer or the loss cannot take what it is given; the line names the layer, and what would fit.
 
     On a CUDA device the count of the most memory taken (`torch.cuda.max_memory_allocated`) begins anew.
@@ -69,7 +69,7 @@ def trace(
         with watching(model, layers.leave):
             outputs = model(inputs)
         loss = _loss(loss_fn, outputs, targets)
-    seen |= _look_at_loss(model, loss_fn, loss, outputs, targets)
+    seen |= _look_at_loss(model, loss_fn, loss, outputs, (inputs, targets))
     with clock.step("clear"):
         optimizer.zero_grad()
     parameters.look_after_clearing()
@@ -97,8 +97,9 @@ def _described(model: nn.Module, loss_fn: Any, optimizer: Optimizer, inputs: Any
     }
 
 
-def _look_at_loss(model: nn.Module, loss_fn: LossFn, loss: Tensor, outputs: Any, targets: Any) -> dict[str, Any]:
+def _look_at_loss(model: nn.Module, loss_fn: LossFn, loss: Tensor, outputs: Any, batch: Any) -> dict[str, Any]:
     """What step 1 has left."""
+    _, targets = batch
     answer = next(tensors_in(outputs), None)
     kind = kind_of_loss(loss_fn, loss, outputs)
     return {
@@ -108,7 +109,7 @@ def _look_at_loss(model: nn.Module, loss_fn: LossFn, loss: Tensor, outputs: Any,
         "loss_kind": kind,
         "chance": chance_of(kind, loss_fn, loss, outputs, targets),
         "loss_in_shape": _loss_in_shape(loss_fn, outputs, targets),
-        "kept_bytes": kept_bytes(loss, model),
+        "kept_bytes": kept_bytes(loss, model, batch),
     }
 
 
@@ -116,6 +117,11 @@ def _check(model: Any, loss_fn: Any, optimizer: Any) -> None:
     if not isinstance(model, nn.Module):
         raise ConfigError(
             f"model is a {type(model).__name__}: expected trace(model, loss_fn, optimizer, inputs, targets)"
+        )
+    if any(_is_compiled(module) for module in model.modules()):
+        raise ConfigError(
+            f"model is a compiled {type(model).__name__}, whose layers are no longer called one by one: expected the "
+            "model as it was before torch.compile. Trace it first, and compile it then"
         )
     if isinstance(loss_fn, type) or not callable(loss_fn):
         name = loss_fn.__name__ if isinstance(loss_fn, type) else type(loss_fn).__name__
@@ -127,6 +133,11 @@ def _check(model: Any, loss_fn: Any, optimizer: Any) -> None:
         raise ConfigError(
             "optimizer is an LBFGS, whose step calls the model many times: expected one without a closure"
         )
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    """By `torch.compile(module)`, or by `module.compile()`."""
+    return type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None  # noqa: SLF001 - torch has no public word
 
 
 def _loss(loss_fn: LossFn, outputs: Any, targets: Any) -> Tensor:

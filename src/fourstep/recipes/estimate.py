@@ -14,7 +14,7 @@ from fourstep.device import synchronize
 from fourstep.evaluation import evaluating
 from fourstep.scale.memory import keep_freed_memory
 from fourstep.scale.precision import MixedPrecision
-from fourstep.seed import generator_states, set_generator_states
+from fourstep.seed import standing
 from fourstep.step import train_step
 
 WORTH_SAYING = 10.0  # seconds of an epoch
@@ -47,34 +47,32 @@ def estimate_epoch(
     train = data.train
     if not isinstance(train, Batches):
         return None
-    before = generator_states(device)
     try:
-        keep_freed_memory(device)
-        copied = copy.deepcopy(model).to(device)
-        optimizer = make_optimizer(copied)
-        inputs, targets = train.inputs[: train.batch_size].to(device), train.targets[: train.batch_size].to(device)
+        with standing(device):
+            keep_freed_memory(device)
+            copied = copy.deepcopy(model).to(device)
+            optimizer = make_optimizer(copied)
+            inputs, targets = train.inputs[: train.batch_size].to(device), train.targets[: train.batch_size].to(device)
 
-        def step(count: int) -> None:
-            batch = train.prepare(inputs[:count]), targets[:count]
-            train_step(copied, loss_fn, optimizer, [batch], amp=amp)
+            def step(count: int) -> None:
+                batch = train.prepare(inputs[:count]), targets[:count]
+                train_step(copied, loss_fn, optimizer, [batch], amp=amp)
 
-        def forward(count: int) -> None:
-            with evaluating(copied), torch.no_grad():
-                loss_fn(copied(train.prepare(inputs[:count])), targets[:count])
+            def forward(count: int) -> None:
+                with evaluating(copied), torch.no_grad():
+                    loss_fn(copied(train.prepare(inputs[:count])), targets[:count])
 
-        few = min(FEW, len(inputs))
-        rough = _time(step, few, device) / few
-        if rough * train.num_items < WORTH_SAYING:
-            return None
-        per_step = rough
-        per_pass = rough / 3  # a step is some three times a forward pass
-        if rough * len(inputs) <= SLOW:
-            per_step, per_pass = (_time(do, len(inputs), device) / len(inputs) for do in (step, forward))
-        seconds = per_step * train.num_items + per_pass * _num_evaluated(data)
+            few = min(FEW, len(inputs))
+            rough = _time(step, few, device) / few
+            if rough * train.num_items < WORTH_SAYING:
+                return None
+            per_step = rough
+            per_pass = rough / 3  # a step is some three times a forward pass
+            if rough * len(inputs) <= SLOW:
+                per_step, per_pass = (_time(do, len(inputs), device) / len(inputs) for do in (step, forward))
+            seconds = per_step * train.num_items + per_pass * _num_evaluated(data)
     except (MemoryError, RuntimeError, ValueError):  # too large, or a mistake: the run itself says so better
         return None
-    finally:
-        set_generator_states(before)
     return seconds if seconds >= WORTH_SAYING else None
 
 

@@ -2,17 +2,14 @@
 
 from typing import Any
 
-import torch
-
-from fourstep.data.catalog import DATASETS
 from fourstep.data.dataset import start_pass
 from fourstep.device import pick_device, to_device
 from fourstep.inside.inventory import Summary, summary
 from fourstep.inside.result import Trace
 from fourstep.inside.slow_motion import trace
 from fourstep.recipes.build import make_parts
-from fourstep.recipes.networks import TRUE_WEIGHTS, make_model
-from fourstep.recipes.settings import SYNTHETIC, Recipe
+from fourstep.recipes.outline import make_outline
+from fourstep.recipes.settings import Recipe
 
 
 def summarise(recipe: Recipe) -> Summary:
@@ -21,13 +18,9 @@ def summarise(recipe: Recipe) -> Summary:
     Nothing is loaded, drawn or computed: the model and the batch are made of shapes alone, on torch's device `"meta"`.
 
     Raises:
-        ConfigError, UnknownNameError: a setting that cannot be used.
+        ConfigError, UnknownNameError, DataError, DeviceError: a setting that training would refuse.
     """
-    known = None if recipe.data == SYNTHETIC else DATASETS[recipe.data]
-    with torch.device("meta"):
-        model = make_model(recipe, 0 if known is None else len(known.classes))
-        sizes = (len(TRUE_WEIGHTS),) if known is None else (known.channels, recipe.resize, recipe.resize)
-        return summary(model, torch.empty(recipe.batch_size, *sizes))
+    return summary(*make_outline(recipe, recipe.batch_size))
 
 
 def trace_first_step(recipe: Recipe, language: Any = None) -> Trace:

@@ -3,9 +3,8 @@
 `script.jinja` is the script; this module decides what of it a recipe needs.
 """
 
-import math
 import shlex
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,17 @@ from torch import nn
 
 from fourstep.data.catalog import DATASETS, FASHION_MNIST
 from fourstep.data.images import takes_too_much
-from fourstep.data.split import hold_out
-from fourstep.errors import ConfigError, DeviceError, check_count, one_line
+from fourstep.errors import one_line
 from fourstep.models.linear import start_small
 from fourstep.models.nin import start_alive
 from fourstep.models.starting import start_uniform
-from fourstep.recipes.build import LARGEST, make_optimizer
-from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS, make_model
+from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS
+from fourstep.recipes.outline import make_outline
 from fourstep.recipes.settings import FLAGS, SYNTHETIC, Recipe, recipe_for
 from fourstep.recipes.written import names_in, write_blocks, write_body, write_layers
-from fourstep.scale.precision import mixed_precision
-from fourstep.seed import derive_seed
 
 _TEMPLATE = Path(__file__).with_name("script.jinja")
 _NUM_IMAGES = {"digits": 1_797, "fashion-mnist": 70_000}
-_NUM_TRAINING = {"digits": (1_797, 10), "fashion-mnist": (60_000, 10), SYNTHETIC: (1_000, 1)}  # samples and classes
 _STARTS = {
     "linear": start_small,
     "softmax": start_small,
@@ -53,11 +48,8 @@ def write_script(recipe: Recipe) -> str:
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - slow to import
 
-    with torch.device("meta"):  # the layers alone, whatever they would weigh
-        model = make_model(recipe, len(DATASETS[recipe.data].classes) if recipe.data in DATASETS else 0)
-        shape = (1, len(TRUE_WEIGHTS)) if recipe.data == SYNTHETIC else (1, 1, recipe.resize, recipe.resize)
-        layers = write_layers(model, torch.zeros(shape))
-    check_recipe(recipe, model)
+    model, inputs = make_outline(recipe, 1)
+    layers = write_layers(model, inputs)
     environment = Environment(  # noqa: S701 - it writes Python, not HTML
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
@@ -78,7 +70,8 @@ def _escaped(text: str) -> str:
 
 def _model_names(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
     """What the template is told of the model and its training."""
-    kinds, is_auto = {type(module) for module in model.modules()}, recipe.device == "auto"
+    kinds = {type(module) for module in model.modules()}
+    may_be_cpu = recipe.device == "auto" or torch.device(recipe.device).type == "cpu"
     blocks = write_blocks(model)
     arguments = {
         "lr": "LR",
@@ -95,7 +88,8 @@ def _model_names(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
         "optimizer": f"{optimizer}(model.parameters(){given})",
         "has_decay": bool(arguments["weight_decay"]),
         "has_dropout": nn.Dropout in kinds,
-        "is_channels_last": nn.Conv2d in kinds and (is_auto or torch.device(recipe.device).type == "cpu"),
+        "is_channels_last": nn.Conv2d in kinds and may_be_cpu,
+        "may_be_cpu": may_be_cpu,
         "to_device": "" if recipe.device == "cpu" else ".to(DEVICE)",
         "dtype": _DTYPES[recipe.precision],
         "is_scaled": recipe.precision == "fp16",
@@ -129,56 +123,6 @@ def _data_names(recipe: Recipe) -> dict[str, Any]:
         "is_large": is_large,
         "needs_resize": is_resized and (is_large or recipe.data == "fashion-mnist"),
     }
-
-
-def check_recipe(recipe: Recipe, model: nn.Module) -> None:
-    """Refuse, before anything is written, what training would refuse.
-
-    Args:
-        recipe: what to check.
-        model: its model, on any device.
-
-    Raises:
-        ConfigError, UnknownNameError, DataError, DeviceError: a setting that cannot be used.
-    """
-    _check_numbers(recipe)
-    make_optimizer(recipe, model)
-    mixed_precision(recipe.precision)
-    derive_seed(recipe.seed, "order")
-    if recipe.data_folder and recipe.data != "fashion-mnist":
-        raise ConfigError(f"data_folder={recipe.data_folder}: {recipe.data} is not read from there. Leave it out")
-    if recipe.val:
-        count, classes = _NUM_TRAINING[recipe.data]
-        labels = torch.arange(count) % classes  # as many of each class, more or less
-        shares = {"val": recipe.val, **({"test": 0.2} if recipe.data == "digits" else {})}
-        hold_out(labels, labels, shares, seed=recipe.seed, stratify=classes > 1)
-    if recipe.device != "auto":
-        try:
-            torch.device(recipe.device)
-        except RuntimeError as error:
-            raise DeviceError(
-                f"{recipe.device!r} is no device: expected auto, cpu, cuda, cuda:1, mps or xpu"
-            ) from error
-
-
-def _check_numbers(recipe: Recipe) -> None:
-    """Refuse numbers that no training takes, or that Python cannot write.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    for name, value in asdict(recipe).items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{name}={value}: expected a finite number")
-    for name in ("epochs", "batch_size", "accumulate"):
-        check_count(name, getattr(recipe, name))
-    for name in ("log_every", "max_grad_norm"):
-        if getattr(recipe, name) < 0:
-            raise ConfigError(f"{name}={getattr(recipe, name)}: expected 0 for none, or more")
-    if recipe.resize > LARGEST:
-        raise ConfigError(
-            f"resize={recipe.resize}: expected at most {LARGEST:,}, so that the images fit into the memory"
-        )
 
 
 def as_command(recipe: Recipe, verb: str) -> str:

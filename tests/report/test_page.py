@@ -1,6 +1,7 @@
 """The page in a real browser: curves under the mouse, phones, the dark, hostile names, a run that goes on."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -241,6 +242,26 @@ def test_names_of_strangers_stay_text(tmp_path: Path) -> None:
         assert [tag for tag in ("<i>run", "<u>", "<b>note", "<s>", "<img src=x", "\x1b", "\u2028") if tag in body] == []
         assert page.count("</script>") == 2
         assert page.count("<script") == 2
+
+
+def test_a_mistake_in_a_table_is_shown_by_its_numbers(tmp_path: Path) -> None:
+    """The first numbers of the row, where it is no picture."""
+    rows = torch.tensor([[1.25, -2.5], [3.75, 0.5]])
+    data = fs.data.from_arrays(rows, torch.tensor([0, 0]), batch_size=2, test=(rows, torch.tensor([0, 1])))
+    model = nn.Linear(2, 2)
+    nn.init.zeros_(model.weight)
+    fs.fit(
+        model,
+        data,
+        nn.CrossEntropyLoss(),
+        torch.optim.SGD(model.parameters(), lr=0.0),
+        epochs=1,
+        folder=tmp_path,
+        show="none",
+    )
+    mistakes = (tmp_path / "report.html").read_text().partition("Most confident mistakes")[2]
+
+    assert re.findall("<code>(.*?)</code>", mistakes.partition("</ul>")[0]) in (["1.25, -2.5"], ["3.75, 0.5"])
 
 
 def test_the_wheel_holds_the_page_s_parts() -> None:

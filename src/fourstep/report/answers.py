@@ -90,7 +90,7 @@ def _mistake(one: Mistake, labels: Sequence[str]) -> dict[str, Any]:
         "predicted": labels[one.predicted],
         "probability": f"{one.probability:.1%}",
         "picture": one.picture if one.picture and is_small_png(one.picture) else "",
-        "values": ", ".join(f"{value:.3g}" for value in one.values[:8]),
+        "numbers": ", ".join(f"{value:.3g}" for value in one.values[:8]),
     }
 
 

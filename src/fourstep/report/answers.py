@@ -42,6 +42,7 @@ def class_view(answers: ClassAnswers, names: Sequence[str]) -> dict[str, Any]:
         "labels": labels if matrix else [],
         "pairs": [{"true": labels[t], "predicted": labels[p], "count": count} for count, (t, p) in pairs],
         "mistakes": [_mistake(one, labels) for one in answers.mistakes],
+        "unsound": answers.unsound,
     }
 
 
@@ -120,6 +121,7 @@ def value_view(answers: ValueAnswers) -> dict[str, Any]:
             }
             for one in answers.points
         ],
+        "unsound": answers.unsound,
         "shown": len(answers.points),
         "ticks": [{"at": place(tick), "label": f"{tick:.4g}"} for tick in round_ticks(low, high, 6)],
         "side": SIDE,

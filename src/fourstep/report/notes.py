@@ -65,6 +65,7 @@ class ClassAnswers:
         num_classes: K.
         confusions: how many samples of each pair of classes, the pairs that occur.
         mistakes: the most confident ones first.
+        unsound: samples whose answer is NaN or infinite; counted as the class that has the NaN.
     """
 
     split: str
@@ -73,6 +74,7 @@ class ClassAnswers:
     num_classes: int
     confusions: tuple[Confusion, ...]
     mistakes: tuple[Mistake, ...]
+    unsound: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +99,7 @@ class ValueAnswers:
         r2: share of the true values' variance that is explained; -inf..1, here 0 where they have none.
         points: samples to draw, in their order.
         largest: residuals, by size.
+        unsound: samples whose true or predicted value is NaN, infinite or beyond 1e150; in none of the numbers above.
     """
 
     split: str
@@ -107,6 +110,7 @@ class ValueAnswers:
     r2: float
     points: tuple[Residual, ...]
     largest: tuple[Residual, ...]
+    unsound: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -227,10 +231,10 @@ def _has_halves(text: str) -> bool:
 
 
 def _fitting(kinds: Any, value: Any) -> Any:
-    """Which of several kinds has the names that a table has."""
+    """Which of several kinds has most of the names that a table has."""
     names = set(value) if isinstance(value, Mapping) else set()
     known = [kind for kind in get_args(kinds) if kind is not type(None)]
-    return next((kind for kind in known if {part.name for part in fields(kind)} == names), known[0])
+    return max(known, key=lambda kind: len(names & {part.name for part in fields(kind)}))
 
 
 def _check(notes: Notes) -> None:

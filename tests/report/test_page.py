@@ -1,7 +1,9 @@
 """The page in a real browser: curves under the mouse, phones, the dark, hostile names, a run that goes on."""
 
 import json
+import math
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,8 +208,65 @@ def test_wrong_input_is_one_line(tmp_path: Path) -> None:
         save_report(tmp_path / "nothing")
     with pytest.raises(fs.ConfigError, match="is given twice: expected runs that differ"):
         save_comparison([tmp_path / "run", tmp_path / "run"], tmp_path / "both.html")
+    with pytest.raises(fs.ConfigError, match="0 runs to compare: expected two folders or more"):
+        save_comparison([], tmp_path / "both.html")
     with pytest.raises(fs.ConfigError, match=r"expected .*\.html"):
         save_report(tmp_path / "run", tmp_path / "page.txt")
+
+
+def test_the_best_is_told_of_the_same_data_alone(tmp_path: Path) -> None:
+    """Data made from arrays all have one name: their bytes tell them apart."""
+    for name, seed in (("one", 0), ("other", 1), ("again", 0)):
+        torch.manual_seed(seed)
+        inputs, targets = torch.randn(40, 2), torch.arange(40) % 2
+        model = nn.Linear(2, 2)
+        fs.fit(
+            model,
+            fs.data.from_arrays(inputs, targets, batch_size=10, test=0.5),
+            nn.CrossEntropyLoss(),
+            torch.optim.SGD(model.parameters(), lr=0.1),
+            epochs=1,
+            folder=tmp_path / name,
+            show="none",
+        )
+    pages = [
+        save_comparison([tmp_path / "one", tmp_path / other], tmp_path / "both.html").read_text()
+        for other in ("other", "again")
+    ]
+
+    assert ['class="n top"' in page for page in pages] == [False, True]
+
+
+def test_numbers_that_are_none_are_shown_as_such(tmp_path: Path) -> None:
+    """The last number is the last row's, NaN too; a curve that has no other is in the table all the same."""
+    train(tmp_path / "run", epochs=1)
+    nan, folder = math.nan, tmp_path / "run"
+    rows = [
+        {"epoch": 12_345.0, "step": 1, "val/auc": 0.75, "val/f1": nan, "seconds": 0.5},
+        {"epoch": 12_346.0, "step": 2, "val/auc": nan, "val/f1": nan, "seconds": nan},
+    ]
+    (folder / "metrics.jsonl").write_text("".join(map(to_json_line, rows)))
+    shutil.copytree(folder, tmp_path / "other")
+    page = save_report(folder).read_text()
+    both = save_comparison([folder, tmp_path / "other"], tmp_path / "both.html").read_text()
+    cells = r'</th><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td>'
+
+    assert f"val auc{cells.format('nan', '0.750', '12,345')}" in page
+    assert f"val f1{cells.format('nan', '', '')}" in page
+    assert "12,346 of 1 epochs" in page
+    assert both.count('<td class="n">nan</td>') == 4
+
+
+def test_the_folder_that_one_stands_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the page, and in the command that repeats it."""
+    train(tmp_path / "mine", epochs=1)
+    with (tmp_path / "mine/run.toml").open("a") as settings:
+        settings.write('[settings.recipe]\nmodel = "mlp"\n')
+    monkeypatch.chdir(tmp_path / "mine")
+    page = save_report(".").read_text()
+
+    assert "<h1>mine</h1>" in page
+    assert "fourstep train mine/run.toml" in page
 
 
 def test_ten_thousand_points_stay_a_small_page(tmp_path: Path) -> None:

@@ -184,6 +184,20 @@ def test_a_step_that_is_not_seen_whole_does_not_count(classification: tuple[Tens
     assert hooks_of(model, optimizer) == 0
 
 
+def test_passes_of_one_step_are_looked_at_too(classification: tuple[Tensor, Tensor]) -> None:
+    """A step that is due when a pass has ended is the next pass's first one."""
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = Stopwatch(model, optimizer, CPU)
+    for _ in range(3):
+        for _ in watch.steps_of(iter([0])):
+            train_step(model, LOSS, optimizer, [classification])
+            watch.is_due = True
+        assert hooks_of(model, optimizer) == 0
+
+    assert watch.steps == 2
+
+
 def test_a_loop_that_is_left_keeps_no_hook() -> None:
     """By an error in the middle of the step that is looked at."""
     model = nn.Linear(4, 3)

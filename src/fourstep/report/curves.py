@@ -1,7 +1,7 @@
 """Curves as the page's script takes them: few points, few digits, no number that JSON lacks."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fourstep.show.best import best_point, judged
@@ -24,6 +24,11 @@ class Summary(NamedTuple):
 def summarise(name: str, curve: ThinnedCurve) -> Summary:
     """The last and the best of a curve that has a point."""
     return Summary((curve.xs[-1], curve.ys[-1]), best_point(metric_of(name), curve.xs, curve.ys))
+
+
+def last_values(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The last number of each curve of a history, also where it is NaN and cannot be drawn."""
+    return {name: value for row in rows for name, value in row.items() if "/" in name}
 
 
 def drawable(curves: Curves) -> Curves:

@@ -5,6 +5,7 @@ The file may come from a stranger. It is read into the types that are declared h
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ LARGEST = 2**22  # bytes; ours have some hundred thousand at most
 MOST_ITEMS = 20_000  # of a list
 LONGEST_TEXT = 40_000  # characters; a small picture is the longest
 MOST_CLASSES = 10_000
+HALF = re.compile("[\ud800-\udfff]")  # of a character, which JSON may name and no file takes
 PARTS = ("data", "forward", "backward", "measuring", "update")  # of a step; measuring is what happens between the two
 
 
@@ -219,15 +221,10 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if not (
         (get_origin(kind) is Literal and type(value) in (str, int) and value in get_args(kind))
         or (kind is int and type(value) is int and 0 <= value < 2**53)
-        or (kind is str and type(value) is str and len(value) <= LONGEST_TEXT and not _has_halves(value))
+        or (kind is str and type(value) is str and len(value) <= LONGEST_TEXT and not HALF.search(value))
     ):
         raise ValueError(f"{where} is {value!r:.40}")
     return value
-
-
-def _has_halves(text: str) -> bool:
-    """Has it half a character, which JSON may name and no file takes?"""
-    return any(0xD800 <= ord(character) < 0xE000 for character in text)  # noqa: PLR2004 - the surrogates
 
 
 def _fitting(kinds: Any, value: Any) -> Any:

@@ -60,6 +60,8 @@ class Stopwatch:
     def steps_of(self, groups: Iterator[Any]) -> Iterator[Any]:
         """The batches of a pass, each group a step; what is between two of them is timed."""
         self._begun, self.passed = perf_counter(), None
+        if self.is_due:
+            self._begin_step()
         try:
             for group in groups:
                 yield group
@@ -68,6 +70,7 @@ class Stopwatch:
                 if self.is_due:
                     self._begin_step()
         finally:
+            self.is_due = self.is_due or bool(self._hooks)  # the step to look at is the next pass's first
             self._let_go()
             self.passed = perf_counter()
             self._passes += self.passed - self._begun

@@ -119,6 +119,50 @@ def test_a_run_that_goes_on_is_seen_to_go_on(browser: "Browser", tmp_path: Path)
     assert browser.complaints() == []
 
 
+def test_a_live_chart_becomes_logarithmic_and_stops_where_it_cannot_be(browser: "Browser", tmp_path: Path) -> None:
+    """Whoever has chosen nothing gets what suits the rows that there are now; a zero has no logarithm."""
+    pages: list[str] = []
+
+    def write(event: fs.Event) -> None:
+        if event.kind == "epoch" and not pages:
+            page = save_report(tmp_path / "run", tmp_path / "page.html").read_text()
+            pages.append(page.replace('"wait": 5.0', '"wait": 0.5'))
+
+    train(tmp_path / "run", hooks=[write])
+    plain, page = pages[0], tmp_path / "live.html"
+    logarithmic = plain.replace('"log": false', '"log": true', 1).replace("1 of 3", "2 of 3")
+    zeros = re.sub(r'"y": \[[^]]*\]', '"y": [0.0]', plain).replace("1 of 3", "3 of 3")
+    button, chosen = f"{FIRST_CHART}.parentElement.querySelector('.tool')", []
+    page.write_text(plain)
+    browser.open(page)
+    for text, label in ((plain, "1 of 3"), (logarithmic, "2 of 3"), (zeros, "3 of 3")):
+        page.write_text(text)
+        browser.wait_for(f"document.body.innerText.includes('{label} epochs') && {FIRST_CHART}")
+        chosen.append(browser.value(f"{button}.getAttribute('aria-pressed')"))
+
+    assert chosen == ["false", "true", "false"]
+    assert "NaN" not in browser.value(f"{FIRST_CHART}.outerHTML")
+    assert browser.complaints() == []
+
+
+def test_numbers_beyond_all_bounds_are_drawn_somewhere(browser: "Browser", tmp_path: Path) -> None:
+    """A stranger's rows keep no browser busy, and give it no place that is none."""
+    train(tmp_path / "run", epochs=1)
+    rows = [
+        {"epoch": 1e17 + 16 * number, "step": number, "train/loss": value, "val/x": 1e-320 * number}
+        for number, value in enumerate((1e308, -1e308, 0.0))
+    ]
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(map(to_json_line, rows)))
+    browser.look(width=1280)
+    browser.open(save_report(tmp_path / "run"))
+    browser.wait_for(f"{FIRST_CHART} && {FIRST_CHART}.querySelector('path')")
+
+    assert browser.complaints() == []
+    assert browser.value("[...document.querySelectorAll('[data-chart]')].map((one) => one.innerHTML).join()").count(
+        "NaN"
+    ) == (0)
+
+
 def test_what_the_reader_did_outlives_a_reload(browser: "Browser", tmp_path: Path) -> None:
     """Zoom, a curve that was switched off, a list that was opened, and the place in the page."""
     pages: list[str] = []

@@ -39,6 +39,8 @@ def prepare_report(folder: Path) -> Callable[[Random], Callable[[], Any]]:
     """A run's settings, rows and notes, of a classifier or of a regression; on a page of its own, or compared."""
     run, page = folder / "run", folder / "page.html"
     whole = {name: [(run / name).read_bytes()] for name in MUTATORS}
+    save_comparison([run, folder / "own"], page)  # templates are compiled once, before anybody watches
+    save_report(run, page)
     save_notes(_of_a_regression(), run)
     whole[NOTES].append((run / NOTES).read_bytes())
 

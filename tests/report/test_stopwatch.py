@@ -213,6 +213,21 @@ def test_a_loop_that_is_left_keeps_no_hook() -> None:
     assert hooks_of(model, optimizer) == 0
 
 
+def test_an_optimizer_that_takes_half_of_the_hooks_keeps_none() -> None:
+    """One of a stranger's that can be listened to before a step alone."""
+
+    class Half(torch.optim.SGD):
+        def register_step_post_hook(self, hook: Any) -> Any:
+            raise NotImplementedError(hook)
+
+    model = nn.Linear(4, 3)
+    optimizer = Half(model.parameters(), lr=0.1)
+    watch = Stopwatch(model, optimizer, CPU)
+    for _ in watch.steps_of(iter(range(3))):
+        assert hooks_of(model, optimizer) == 0
+        watch.is_due = True
+
+
 def test_a_compiled_model_is_left_alone() -> None:
     """A hook would have it compiled anew."""
     model = nn.Linear(4, 3)

@@ -83,12 +83,10 @@ class Stopwatch:
         if register is None:
             return
         try:
-            self._hooks += [
-                self._model.register_forward_pre_hook(lambda *_: self._enter("forward")),
-                self._model.register_forward_hook(self._after_forward),
-                register(Listener(lambda: self._enter("update"))),
-                self._optimizer.register_step_post_hook(Listener(lambda: self._enter(""))),
-            ]
+            self._hooks.append(self._model.register_forward_pre_hook(lambda *_: self._enter("forward")))
+            self._hooks.append(self._model.register_forward_hook(self._after_forward))
+            self._hooks.append(register(Listener(lambda: self._enter("update"))))
+            self._hooks.append(self._optimizer.register_step_post_hook(Listener(lambda: self._enter(""))))
         except Exception:  # noqa: BLE001 - a model that takes no hooks is not looked at
             self._let_go()
             return

@@ -34,11 +34,11 @@ def test_there_is_one_line_per_epoch_and_nothing_else(capsys: pytest.CaptureFixt
 
 def test_a_name_that_the_output_has_no_letters_for_ends_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is spelled by its numbers, as Python spells it on standard error."""
-    output = io.TextIOWrapper(io.BytesIO(), "ascii")
-    monkeypatch.setattr(sys, "stdout", output)
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
     data = fs.data.from_arrays(*fs.data.synthetic_blobs(60), batch_size=20)
     model = nn.Linear(2, 3)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     fs.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=1, metrics={"准确率": fs.accuracy})
 
-    assert rb"\u51c6\u786e\u7387 0." in output.buffer.getvalue()  # type: ignore[attr-defined] # the bytes above
+    assert rb"\u51c6\u786e\u7387 0." in written.getvalue()

@@ -39,7 +39,7 @@ def test_a_wide_terminal_gets_every_column() -> None:
 @pytest.mark.parametrize("width", [12, 30, 80])
 def test_letters_of_two_columns_keep_the_columns_apart(width: int) -> None:
     """Chinese ones are two wide: every line is as wide on the screen as the others."""
-    lines = table_lines(list(filled(**{"val/准确率": 0.5}).rows), width)
+    lines = table_lines(list(filled(7, **{"val/准确率": 0.5}).rows), width)
 
     assert len({line.cell_len for line in lines}) == 1
     assert lines[0].cell_len <= width

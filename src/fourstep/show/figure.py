@@ -132,8 +132,8 @@ def render(figure: Figure, kind: str, target: Path | BytesIO) -> None:
         kind: `svg`, `png` or `pdf`.
         target: where to.
     """
-    settings = {"svg.hashsalt": "fourstep", "svg.fonttype": "none"}  # text stays text: small, searchable
-    with mpl.rc_context(settings), warnings.catch_warnings():
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "fourstep", "svg.fonttype": "none"}):
+        # text stays text: small, searchable
         if kind == "svg":  # whoever shows it has fonts of his own
             warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(target, format=kind, dpi=150, metadata=UNDATED[kind])

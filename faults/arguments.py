@@ -14,6 +14,8 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.font_manager  # noqa: F401 - asks programs for fonts, once: before anybody watches
+
 import fourstep.cli.train
 import fourstep.cli.tryout
 from fourstep.cli import main

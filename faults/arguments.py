@@ -14,6 +14,8 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.font_manager  # noqa: F401 - asks programs for fonts, once: before anybody watches
+
 import fourstep.cli.train
 import fourstep.cli.tryout
 from fourstep.cli import main
@@ -78,14 +80,18 @@ MORE_SETTINGS = (
 COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {  # how many names follow, and the options that there are
     "train": (
         1,
-        ("--data", "--epochs", "--batch-size", "--lr", "--resize", "--device", "--seed", "--run", "--set", "--trace"),
+        (
+            *("--data", "--epochs", "--batch-size", "--lr", "--resize", "--device", "--seed", "--run", "--set"),
+            *("--trace", "--clean-train-metrics"),
+        ),
     ),
     "resume": (1, ("--epochs",)),
     "verify": (1, ("--replay",)),
     "verify-resume": (1, ("--kills", "--seed")),
     "evaluate": (1, ()),
     "predict": (2, ("--count", "--invert", "--output")),
-    "plot": (1, ("--output",)),
+    "plot": (1, ("--output", "--lr")),
+    "report": (1, ("--output",)),
     "show": (1, ("--data", "--batch-size", "--resize", "--set")),
     "eject": (1, ("--data", "--epochs", "--lr", "--resize", "--device", "--seed", "--set", "--output")),
     "data list": (0, ()),

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # no threads to fork
 
 LONGEST = 256  # bytes that steer an input; some eighty decisions, after which chance goes on
-NAMES = ("checkpoint", "manifest", "weights", "idx", "recipe", "settings", "metrics", "command")
+NAMES = ("checkpoint", "manifest", "weights", "idx", "recipe", "settings", "metrics", "report", "command")
 FOUND = "found.jsonl"
 
 

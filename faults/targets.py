@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from faults.arguments import prepare_command
 from faults.mutators import mutate_bytes, mutate_idx, mutate_json, mutate_lines, mutate_safetensors, mutate_toml
+from faults.reports import prepare_report
 from faults.subjects import SUBJECTS, make_data, make_model
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
@@ -234,5 +235,6 @@ TARGETS = (
     Target("recipe", prepare_recipe),
     Target("settings", prepare_settings),
     Target("metrics", prepare_metrics),
+    Target("report", prepare_report),
     Target("command", prepare_command),
 )

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import fourstep as fs
 from fourstep.report.heldout import MOST_SAMPLES, ask
-from fourstep.report.notes import ClassAnswers, ValueAnswers
+from fourstep.report.notes import ClassAnswers, Notes, ValueAnswers, load_notes, save_notes
 
 CPU = torch.device("cpu")
 
@@ -112,6 +114,26 @@ def test_residuals_are_those_of_numpy() -> None:
     assert answers.r2 == pytest.approx(1 - np.sum((t - p) ** 2) / np.sum((t - t.mean()) ** 2))
     assert [one.index for one in answers.largest] == np.argsort(-np.abs(t - p), kind="stable")[:12].tolist()
     assert [(one.index, one.true) for one in answers.points] == list(enumerate(t.tolist()))
+
+
+def test_answers_that_are_no_numbers_are_counted_and_left_out(tmp_path: Path) -> None:
+    """NaN and infinity have no probability and no residual; what is left is measured, and all of it can be kept."""
+    logits, targets = torch.tensor([[0.0, 1.0], [math.nan, 0.0], [math.inf, 0.0], [-math.inf, 0.0]]), torch.zeros(4)
+    inputs = torch.arange(4.0)[:, None]
+    classes = answers_of(Table(logits), fs.Data(train=[], test=fs.Batches(inputs, targets.long(), batch_size=3)))
+    true, predicted = torch.tensor([[1.0], [2.0], [4.0], [7.0]]), torch.tensor([[2.0], [math.nan], [2.0], [1e200]])
+    double = fs.Batches(inputs, true.double(), batch_size=3)
+    values = answers_of(Table(predicted.double()), fs.Data(train=[], test=double))
+
+    assert (classes.unsound, classes.samples) == (2, 4)
+    assert [(one.index, one.predicted) for one in classes.mistakes] == [(3, 1), (0, 1)]
+    assert (values.unsound, values.samples) == (2, 4)
+    assert values.rmse == pytest.approx(math.sqrt((1 + 4) / 2))
+    assert [one.index for one in values.largest] == [2, 0]
+    for answers in (classes, values):
+        notes = Notes(state="finished", begun=0.0, written=0.0, epochs=1, answers=answers)
+        save_notes(notes, tmp_path)
+        assert load_notes(tmp_path) == notes
 
 
 def test_a_large_split_is_asked_in_part() -> None:

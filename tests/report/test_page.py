@@ -1,6 +1,9 @@
 """The page in a real browser: curves under the mouse, phones, the dark, hostile names, a run that goes on."""
 
 import json
+import math
+import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +119,50 @@ def test_a_run_that_goes_on_is_seen_to_go_on(browser: "Browser", tmp_path: Path)
     assert browser.complaints() == []
 
 
+def test_a_live_chart_becomes_logarithmic_and_stops_where_it_cannot_be(browser: "Browser", tmp_path: Path) -> None:
+    """Whoever has chosen nothing gets what suits the rows that there are now; a zero has no logarithm."""
+    pages: list[str] = []
+
+    def write(event: fs.Event) -> None:
+        if event.kind == "epoch" and not pages:
+            page = save_report(tmp_path / "run", tmp_path / "page.html").read_text()
+            pages.append(page.replace('"wait": 5.0', '"wait": 0.5'))
+
+    train(tmp_path / "run", hooks=[write])
+    plain, page = pages[0], tmp_path / "live.html"
+    logarithmic = plain.replace('"log": false', '"log": true', 1).replace("1 of 3", "2 of 3")
+    zeros = re.sub(r'"y": \[[^]]*\]', '"y": [0.0]', plain).replace("1 of 3", "3 of 3")
+    button, chosen = f"{FIRST_CHART}.parentElement.querySelector('.tool')", []
+    page.write_text(plain)
+    browser.open(page)
+    for text, label in ((plain, "1 of 3"), (logarithmic, "2 of 3"), (zeros, "3 of 3")):
+        page.write_text(text)
+        browser.wait_for(f"document.body.innerText.includes('{label} epochs') && {FIRST_CHART}")
+        chosen.append(browser.value(f"{button}.getAttribute('aria-pressed')"))
+
+    assert chosen == ["false", "true", "false"]
+    assert "NaN" not in browser.value(f"{FIRST_CHART}.outerHTML")
+    assert browser.complaints() == []
+
+
+def test_numbers_beyond_all_bounds_are_drawn_somewhere(browser: "Browser", tmp_path: Path) -> None:
+    """A stranger's rows keep no browser busy, and give it no place that is none."""
+    train(tmp_path / "run", epochs=1)
+    rows = [
+        {"epoch": 1e17 + 16 * number, "step": number, "train/loss": value, "val/x": 1e-320 * number}
+        for number, value in enumerate((1e308, -1e308, 0.0))
+    ]
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(map(to_json_line, rows)))
+    browser.look(width=1280)
+    browser.open(save_report(tmp_path / "run"))
+    browser.wait_for(f"{FIRST_CHART} && {FIRST_CHART}.querySelector('path')")
+
+    assert browser.complaints() == []
+    assert browser.value("[...document.querySelectorAll('[data-chart]')].map((one) => one.innerHTML).join()").count(
+        "NaN"
+    ) == (0)
+
+
 def test_what_the_reader_did_outlives_a_reload(browser: "Browser", tmp_path: Path) -> None:
     """Zoom, a curve that was switched off, a list that was opened, and the place in the page."""
     pages: list[str] = []
@@ -205,8 +252,65 @@ def test_wrong_input_is_one_line(tmp_path: Path) -> None:
         save_report(tmp_path / "nothing")
     with pytest.raises(fs.ConfigError, match="is given twice: expected runs that differ"):
         save_comparison([tmp_path / "run", tmp_path / "run"], tmp_path / "both.html")
+    with pytest.raises(fs.ConfigError, match="0 runs to compare: expected two folders or more"):
+        save_comparison([], tmp_path / "both.html")
     with pytest.raises(fs.ConfigError, match=r"expected .*\.html"):
         save_report(tmp_path / "run", tmp_path / "page.txt")
+
+
+def test_the_best_is_told_of_the_same_data_alone(tmp_path: Path) -> None:
+    """Data made from arrays all have one name: their bytes tell them apart."""
+    for name, seed in (("one", 0), ("other", 1), ("again", 0)):
+        torch.manual_seed(seed)
+        inputs, targets = torch.randn(40, 2), torch.arange(40) % 2
+        model = nn.Linear(2, 2)
+        fs.fit(
+            model,
+            fs.data.from_arrays(inputs, targets, batch_size=10, test=0.5),
+            nn.CrossEntropyLoss(),
+            torch.optim.SGD(model.parameters(), lr=0.1),
+            epochs=1,
+            folder=tmp_path / name,
+            show="none",
+        )
+    pages = [
+        save_comparison([tmp_path / "one", tmp_path / other], tmp_path / "both.html").read_text()
+        for other in ("other", "again")
+    ]
+
+    assert ['class="n top"' in page for page in pages] == [False, True]
+
+
+def test_numbers_that_are_none_are_shown_as_such(tmp_path: Path) -> None:
+    """The last number is the last row's, NaN too; a curve that has no other is in the table all the same."""
+    train(tmp_path / "run", epochs=1)
+    nan, folder = math.nan, tmp_path / "run"
+    rows = [
+        {"epoch": 12_345.0, "step": 1, "val/auc": 0.75, "val/f1": nan, "seconds": 0.5},
+        {"epoch": 12_346.0, "step": 2, "val/auc": nan, "val/f1": nan, "seconds": nan},
+    ]
+    (folder / "metrics.jsonl").write_text("".join(map(to_json_line, rows)))
+    shutil.copytree(folder, tmp_path / "other")
+    page = save_report(folder).read_text()
+    both = save_comparison([folder, tmp_path / "other"], tmp_path / "both.html").read_text()
+    cells = r'</th><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td>'
+
+    assert f"val auc{cells.format('nan', '0.750', '12,345')}" in page
+    assert f"val f1{cells.format('nan', '', '')}" in page
+    assert "12,346 of 1 epochs" in page
+    assert both.count('<td class="n">nan</td>') == 4
+
+
+def test_the_folder_that_one_stands_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the page, and in the command that repeats it."""
+    train(tmp_path / "mine", epochs=1)
+    with (tmp_path / "mine/run.toml").open("a") as settings:
+        settings.write('[settings.recipe]\nmodel = "mlp"\n')
+    monkeypatch.chdir(tmp_path / "mine")
+    page = save_report(".").read_text()
+
+    assert "<h1>mine</h1>" in page
+    assert "fourstep train mine/run.toml" in page
 
 
 def test_ten_thousand_points_stay_a_small_page(tmp_path: Path) -> None:
@@ -241,6 +345,26 @@ def test_names_of_strangers_stay_text(tmp_path: Path) -> None:
         assert [tag for tag in ("<i>run", "<u>", "<b>note", "<s>", "<img src=x", "\x1b", "\u2028") if tag in body] == []
         assert page.count("</script>") == 2
         assert page.count("<script") == 2
+
+
+def test_a_mistake_in_a_table_is_shown_by_its_numbers(tmp_path: Path) -> None:
+    """The first numbers of the row, where it is no picture."""
+    rows = torch.tensor([[1.25, -2.5], [3.75, 0.5]])
+    data = fs.data.from_arrays(rows, torch.tensor([0, 0]), batch_size=2, test=(rows, torch.tensor([0, 1])))
+    model = nn.Linear(2, 2)
+    nn.init.zeros_(model.weight)
+    fs.fit(
+        model,
+        data,
+        nn.CrossEntropyLoss(),
+        torch.optim.SGD(model.parameters(), lr=0.0),
+        epochs=1,
+        folder=tmp_path,
+        show="none",
+    )
+    mistakes = (tmp_path / "report.html").read_text().partition("Most confident mistakes")[2]
+
+    assert re.findall("<code>(.*?)</code>", mistakes.partition("</ul>")[0]) in (["1.25, -2.5"], ["3.75, 0.5"])
 
 
 def test_the_wheel_holds_the_page_s_parts() -> None:

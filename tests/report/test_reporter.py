@@ -160,6 +160,36 @@ def test_how_a_run_ended_is_said(
     assert "<b>" not in page.partition("<main>")[2].partition("Most confident mistakes")[0]
 
 
+class NoNumber(nn.Module):
+    """Sound in training, NaN where it is evaluated."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(2, outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """NaN, or not."""
+        outputs: Tensor = self.inner(inputs)
+        return outputs if self.training else outputs * torch.nan
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_a_model_that_answers_nan_has_its_report(kind: str, tmp_path: Path) -> None:
+    """Without a warning; the page says so, and gives no error of nothing."""
+    data = blobs()
+    if kind == "values":
+        data = fs.data.from_arrays(*fs.data.synthetic_regression([2.0, -3.4], 4.2, 100), batch_size=20, test=0.2)
+    model, loss_fn = (NoNumber(3), LOSS) if kind == "classes" else (NoNumber(1), nn.MSELoss())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fs.fit(model, data, loss_fn, optimizer, epochs=1, folder=tmp_path, show="none")
+    page = (tmp_path / "report.html").read_text()
+
+    assert notes_of(tmp_path).state == "finished"
+    assert "20 of the answers are NaN or infinite" in page
+    assert "Root mean squared error" not in page
+    assert "nan%" not in page
+
+
 def test_a_loop_that_is_left_is_a_stop(tmp_path: Path) -> None:
     """By `break`, as people stop early."""
     model = nn.Linear(2, 3)

@@ -184,6 +184,20 @@ def test_a_step_that_is_not_seen_whole_does_not_count(classification: tuple[Tens
     assert hooks_of(model, optimizer) == 0
 
 
+def test_passes_of_one_step_are_looked_at_too(classification: tuple[Tensor, Tensor]) -> None:
+    """A step that is due when a pass has ended is the next pass's first one."""
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = Stopwatch(model, optimizer, CPU)
+    for _ in range(3):
+        for _ in watch.steps_of(iter([0])):
+            train_step(model, LOSS, optimizer, [classification])
+            watch.is_due = True
+        assert hooks_of(model, optimizer) == 0
+
+    assert watch.steps == 2
+
+
 def test_a_loop_that_is_left_keeps_no_hook() -> None:
     """By an error in the middle of the step that is looked at."""
     model = nn.Linear(4, 3)
@@ -197,6 +211,21 @@ def test_a_loop_that_is_left_keeps_no_hook() -> None:
     steps.close()  # type: ignore[attr-defined] # it is a generator
 
     assert hooks_of(model, optimizer) == 0
+
+
+def test_an_optimizer_that_takes_half_of_the_hooks_keeps_none() -> None:
+    """One of a stranger's that can be listened to before a step alone."""
+
+    class Half(torch.optim.SGD):
+        def register_step_post_hook(self, hook: Any) -> Any:
+            raise NotImplementedError(hook)
+
+    model = nn.Linear(4, 3)
+    optimizer = Half(model.parameters(), lr=0.1)
+    watch = Stopwatch(model, optimizer, CPU)
+    for _ in watch.steps_of(iter(range(3))):
+        assert hooks_of(model, optimizer) == 0
+        watch.is_due = True
 
 
 def test_a_compiled_model_is_left_alone() -> None:

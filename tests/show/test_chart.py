@@ -130,3 +130,12 @@ def test_the_best_point_is_marked() -> None:
         line.plain
         for line in draw_panel("loss", {"train/loss": curves["train/loss"]}, epochs=(1.0, 6.0), width=46, height=8)
     )
+
+
+def test_a_legend_in_chinese_keeps_all_of_its_numbers() -> None:
+    """Its letters are two columns wide: what does not fit stands on the next line, and is not cut off."""
+    curves = {f"{split}/准确率": curve([0.125], 1) for split in ("a", "b", "c")}
+    for width in range(20, 60):
+        lines = draw_panel("准确率", curves, epochs=(0.0, 1.0), width=width, height=4)
+        assert sum(line.plain.count("0.125") for line in lines) >= 3
+        assert {line.cell_len for line in lines} == {width}

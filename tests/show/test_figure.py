@@ -169,3 +169,12 @@ def test_any_name_of_a_metric_is_drawn_as_text(name: str, tmp_path: Path) -> Non
     drawn = "".join(ET.parse(tmp_path / "a.svg").getroot().itertext())  # noqa: S314 - our own file
 
     assert f"train {name}".replace("\x1b", "\\x1b")[:50] in drawn
+
+
+def test_letters_that_matplotlib_has_no_font_for_are_text_in_an_svg(tmp_path: Path) -> None:
+    """Whoever shows it has a font: nothing to warn of, at the end of every run."""
+    history = fs.History()
+    history.append({"epoch": 1.0, "step": 1, "val/准确率": 0.5})
+    save_curves(history, tmp_path / "curves.svg")
+
+    assert "val 准确率" in (tmp_path / "curves.svg").read_text(encoding="utf-8")

@@ -1,6 +1,8 @@
 """A line per epoch where there is no terminal."""
 
+import io
 import re
+import sys
 
 import pytest
 import torch
@@ -28,3 +30,15 @@ def test_there_is_one_line_per_epoch_and_nothing_else(capsys: pytest.CaptureFixt
         assert re.sub(r"\d\.\d{3}", "#", parts[2]) == "test: loss #, accuracy #"
         assert float(parts[2].rsplit(" ", 1)[1]) == pytest.approx(row["test/accuracy"], rel=5e-3)
         assert re.fullmatch(r"[\d,.]+ examples/s", parts[-1])
+
+
+def test_a_name_that_the_output_has_no_letters_for_ends_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is spelled by its numbers, as Python spells it on standard error."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    data = fs.data.from_arrays(*fs.data.synthetic_blobs(60), batch_size=20)
+    model = nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fs.fit(model, data, nn.CrossEntropyLoss(), optimizer, epochs=1, metrics={"准确率": fs.accuracy})
+
+    assert rb"\u51c6\u786e\u7387 0." in written.getvalue()

@@ -36,6 +36,16 @@ def test_a_wide_terminal_gets_every_column() -> None:
     assert len({len(line) for line in lines}) == 1
 
 
+@pytest.mark.parametrize("width", [12, 30, 80])
+def test_letters_of_two_columns_keep_the_columns_apart(width: int) -> None:
+    """Chinese ones are two wide: every line is as wide on the screen as the others."""
+    lines = table_lines(list(filled(7, **{"val/准确率": 0.5}).rows), width)
+
+    assert len({line.cell_len for line in lines}) == 1
+    assert lines[0].cell_len <= width
+    assert ("准确率" in lines[1].plain) is (width > 12)
+
+
 @pytest.mark.parametrize(
     ("width", "names"),
     [
@@ -61,7 +71,7 @@ def test_anything_is_shown(rows: list[dict[str, float]]) -> None:
     last = LastEpochs()
     for number, row in enumerate(rows):
         last.add({"epoch": float(number), **row})
-    assert all(len(line.plain) <= 60 and line.plain.isprintable() for line in table_lines(last.rows, 60))
+    assert all(line.cell_len <= 60 and line.plain.isprintable() for line in table_lines(last.rows, 60))
 
 
 def test_names_are_escaped() -> None:

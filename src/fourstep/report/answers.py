@@ -42,6 +42,7 @@ def class_view(answers: ClassAnswers, names: Sequence[str]) -> dict[str, Any]:
         "labels": labels if matrix else [],
         "pairs": [{"true": labels[t], "predicted": labels[p], "count": count} for count, (t, p) in pairs],
         "mistakes": [_mistake(one, labels) for one in answers.mistakes],
+        "unsound": answers.unsound,
     }
 
 
@@ -90,41 +91,22 @@ def _mistake(one: Mistake, labels: Sequence[str]) -> dict[str, Any]:
         "predicted": labels[one.predicted],
         "probability": f"{one.probability:.1%}",
         "picture": one.picture if one.picture and is_small_png(one.picture) else "",
-        "values": ", ".join(f"{value:.3g}" for value in one.values[:8]),
+        "numbers": ", ".join(f"{value:.3g}" for value in one.values[:8]),
     }
 
 
 def value_view(answers: ValueAnswers) -> dict[str, Any]:
     """What the page says of a regression's answers: a scatter plot of predicted against true, the largest residuals."""
-    values = [value for one in answers.points for value in (one.true, one.predicted)]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    margin = 0.04 * (high - low) or 1.0
-    low, high = low - margin, high + margin
-
-    def place(value: float) -> float:
-        return round((value - low) / (high - low) * (SIDE - MARGIN - 10), 1)
-
-    largest = {one.index for one in answers.largest}
     return {
         "split": one_line(answers.split),
         "samples": answers.samples,
         "of": answers.of,
         "outputs": answers.outputs,
         "rmse": number(answers.rmse),
-        "r2": f"{answers.r2:.4f}",
-        "points": [
-            {
-                "x": MARGIN + place(one.true),
-                "y": SIDE - MARGIN - place(one.predicted),
-                "kind": "far" if one.index in largest else "near",
-            }
-            for one in answers.points
-        ],
+        "r2": f"{answers.r2:.4f}" if abs(answers.r2) < 1000 else number(answers.r2),  # noqa: PLR2004 - where digits say little
+        "unsound": answers.unsound,
         "shown": len(answers.points),
-        "ticks": [{"at": place(tick), "label": f"{tick:.4g}"} for tick in round_ticks(low, high, 6)],
-        "side": SIDE,
-        "margin": MARGIN,
-        "end": SIDE - 10,
+        **_scatter(answers),
         "rows": [
             {
                 "index": one.index,
@@ -134,4 +116,31 @@ def value_view(answers: ValueAnswers) -> dict[str, Any]:
             }
             for one in answers.largest
         ],
+    }
+
+
+def _scatter(answers: ValueAnswers) -> dict[str, Any]:
+    """The points and ticks of a square plot, both axes alike."""
+    values = [value for one in answers.points for value in (one.true, one.predicted)]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    margin = max(0.04 * (high - low), 1e-6 * max(abs(low), abs(high))) or 1.0
+    low, high = low - margin, high + margin
+
+    def place(value: float) -> float:
+        return round((value - low) / (high - low) * (SIDE - MARGIN - 10), 1)
+
+    largest = {one.index for one in answers.largest}
+    return {
+        "points": [
+            {
+                "x": MARGIN + place(one.true),
+                "y": SIDE - MARGIN - place(one.predicted),
+                "kind": "far" if one.index in largest else "near",
+            }
+            for one in answers.points
+        ],
+        "ticks": [{"at": place(tick), "label": f"{tick:.4g}"} for tick in round_ticks(low, high, 6)],
+        "side": SIDE,
+        "margin": MARGIN,
+        "end": SIDE - 10,
     }

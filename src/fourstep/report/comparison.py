@@ -7,13 +7,12 @@ from typing import Any
 
 from fourstep.errors import one_line
 from fourstep.report import words
-from fourstep.report.curves import NUM_COLOURS, compared_charts, drawable, summarise
+from fourstep.report.curves import NUM_COLOURS, compared_charts, drawable, last_values, summarise
 from fourstep.report.notes import Notes
 from fourstep.report.page import render
 from fourstep.runs.record import RunRecord
 from fourstep.show.best import best_point
 from fourstep.show.labels import metric_of, number, title
-from fourstep.show.progress import spell_seconds
 from fourstep.show.thinning import Curves, curves_of
 
 
@@ -71,38 +70,43 @@ def _row(record: RunRecord, notes: Notes | None) -> dict[str, str]:
         "model": words.plain(record.model.get("kind", "")),
         "data": words.plain(record.data.get("name", "")),
         "state": "" if notes is None else notes.state,
-        "epochs": f"{done:.4g}",
-        "time": "" if seconds is None else spell_seconds(seconds),
+        "epochs": words.epochs(done),
+        "time": "" if seconds is None else words.duration(seconds),
         "parameters": f"{parameters:,}" if isinstance(parameters, int) else "",
     }
 
 
 def _results(records: Sequence[RunRecord], curves: Sequence[Curves]) -> list[dict[str, Any]]:
     """A row per curve of any run: each run's last and best number, and which run has the best one."""
-    names = dict.fromkeys(name for one in curves for name in one)
-    return [_result(name, records, curves) for name in names]
+    lasts = [last_values(record.history) for record in records]
+    names = dict.fromkeys(name for one in lasts for name in one)
+    return [_result(name, records, curves, [one.get(name) for one in lasts]) for name in names]
 
 
-def _result(name: str, records: Sequence[RunRecord], curves: Sequence[Curves]) -> dict[str, Any]:
-    found = [summarise(name, one[name]) if name in one else None for one in curves]
-    bests = [None if one is None or one.best is None else one.best[1] for one in found]
+def _result(
+    name: str, records: Sequence[RunRecord], curves: Sequence[Curves], lasts: Sequence[float | None]
+) -> dict[str, Any]:
+    found = [summarise(name, one[name]).best if name in one else None for one in curves]
+    bests = [None if one is None else one[1] for one in found]
     there = [(place, value) for place, value in enumerate(bests) if value is not None]
     top = best_point(metric_of(name), [float(place) for place, _ in there], [value for _, value in there])
     kinds = {_measures(name, records[place]) for place, _ in there}
     is_comparable = len(there) > 1 and len(kinds) == 1
     cells = [
         {
-            "last": "" if one is None else number(one.last[1]),
-            "best": "" if one is None or one.best is None else number(one.best[1]),
-            "top": is_comparable and top is not None and bests[place] == top[1],
+            "last": "" if last is None else number(last),
+            "best": "" if best is None else number(best),
+            "top": is_comparable and top is not None and best == top[1],
         }
-        for place, one in enumerate(found)
+        for last, best in zip(lasts, bests, strict=True)
     ]
     return {"name": title(name), "cells": cells}
 
 
-def _measures(name: str, record: RunRecord) -> tuple[str, str]:
+def _measures(name: str, record: RunRecord) -> tuple[str, ...]:
     """On what a number was measured, and by what: numbers of different ones say nothing of each other."""
     fit = record.settings.get("fit")
     loss = fit.get("loss_fn") if isinstance(fit, dict) and metric_of(name) == "loss" else ""
-    return words.plain(record.data.get("name", "")), words.plain(loss)
+    split = record.data.get(name.partition("/")[0].partition("-")[0])
+    data = [split.get(part, "") for part in ("fingerprint", "samples")] if isinstance(split, dict) else []
+    return tuple(map(words.plain, (record.data.get("name", ""), loss, *data)))

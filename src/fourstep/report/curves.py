@@ -1,7 +1,7 @@
 """Curves as the page's script takes them: few points, few digits, no number that JSON lacks."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fourstep.show.best import best_point, judged
@@ -9,6 +9,7 @@ from fourstep.show.labels import is_logarithmic, metric_of, panels, title
 from fourstep.show.thinning import Curves, ThinnedCurve
 
 DIGITS = 6  # of a number on the page
+LARGEST, LATEST = 1e100, 1e12  # values and epochs beyond which a script's numbers overflow, or stand still
 COLOURS = {"train": 0, "val": 1, "test": 2}  # of a single run, by split; a style sheet has eight
 NUM_COLOURS = 8
 DASHES = {"train": "2 4", "val": "", "test": ""}  # where the colour tells runs apart
@@ -24,6 +25,11 @@ class Summary(NamedTuple):
 def summarise(name: str, curve: ThinnedCurve) -> Summary:
     """The last and the best of a curve that has a point."""
     return Summary((curve.xs[-1], curve.ys[-1]), best_point(metric_of(name), curve.xs, curve.ys))
+
+
+def last_values(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The last number of each curve of a history, also where it is NaN and cannot be drawn."""
+    return {name: value for row in rows for name, value in row.items() if "/" in name}
 
 
 def drawable(curves: Curves) -> Curves:
@@ -90,9 +96,9 @@ def _curve(name: str, curve: ThinnedCurve, label: str, colour: int, dash: str, *
         "name": label,
         "colour": colour,
         "dash": dash,
-        "x": [_short(x) for x in curve.xs],
+        "x": [_short(x, LATEST) for x in curve.xs],
         "y": [_short(y) for y in curve.ys],
-        "best": None if best is None else [_short(part) for part in best],
+        "best": None if best is None else [_short(best[0], LATEST), _short(best[1])],
     }
 
 
@@ -105,5 +111,5 @@ def _dash_of_metric(name: str, names: list[str]) -> str:
     return ("", "6 3", "2 3", "8 3 2 3")[metrics.index(metric_of(name)) % 4]
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
+def _short(value: float, largest: float = LARGEST) -> float:
+    return float(f"{max(-largest, min(value, largest)):.{DIGITS}g}")

@@ -49,11 +49,13 @@ def save_comparison(runs: Sequence[str | Path], path: str | Path) -> Path:
         Where the page is.
 
     Raises:
-        ConfigError: another ending than `.html`, or the same run twice.
+        ConfigError: another ending than `.html`, fewer than two runs, or the same run twice.
         RunFolderError: one of them holds no run, or is damaged.
         DataFileError: the page cannot be written.
     """
     target = _html(path)
+    if len(runs) < 2:  # noqa: PLR2004 - as the message says
+        raise ConfigError(f"{len(runs)} runs to compare: expected two folders or more, such as runs/lenet runs/mlp")
     places = [Path(run).resolve() for run in runs]
     twice = [str(run) for number, run in enumerate(runs) if places[number] in places[:number]]
     if twice:

@@ -5,6 +5,7 @@ The file may come from a stranger. It is read into the types that are declared h
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ LARGEST = 2**22  # bytes; ours have some hundred thousand at most
 MOST_ITEMS = 20_000  # of a list
 LONGEST_TEXT = 40_000  # characters; a small picture is the longest
 MOST_CLASSES = 10_000
+HALF = re.compile("[\ud800-\udfff]")  # of a character, which JSON may name and no file takes
 PARTS = ("data", "forward", "backward", "measuring", "update")  # of a step; measuring is what happens between the two
 
 
@@ -65,6 +67,7 @@ class ClassAnswers:
         num_classes: K.
         confusions: how many samples of each pair of classes, the pairs that occur.
         mistakes: the most confident ones first.
+        unsound: samples whose answer is NaN or infinite; counted as the class that has the NaN.
     """
 
     split: str
@@ -73,6 +76,7 @@ class ClassAnswers:
     num_classes: int
     confusions: tuple[Confusion, ...]
     mistakes: tuple[Mistake, ...]
+    unsound: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +101,7 @@ class ValueAnswers:
         r2: share of the true values' variance that is explained; -inf..1, here 0 where they have none.
         points: samples to draw, in their order.
         largest: residuals, by size.
+        unsound: samples whose true or predicted value is NaN, infinite or beyond 1e150; in none of the numbers above.
     """
 
     split: str
@@ -107,6 +112,7 @@ class ValueAnswers:
     r2: float
     points: tuple[Residual, ...]
     largest: tuple[Residual, ...]
+    unsound: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,22 +221,17 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if not (
         (get_origin(kind) is Literal and type(value) in (str, int) and value in get_args(kind))
         or (kind is int and type(value) is int and 0 <= value < 2**53)
-        or (kind is str and type(value) is str and len(value) <= LONGEST_TEXT and not _has_halves(value))
+        or (kind is str and type(value) is str and len(value) <= LONGEST_TEXT and not HALF.search(value))
     ):
         raise ValueError(f"{where} is {value!r:.40}")
     return value
 
 
-def _has_halves(text: str) -> bool:
-    """Has it half a character, which JSON may name and no file takes?"""
-    return any(0xD800 <= ord(character) < 0xE000 for character in text)  # noqa: PLR2004 - the surrogates
-
-
 def _fitting(kinds: Any, value: Any) -> Any:
-    """Which of several kinds has the names that a table has."""
+    """Which of several kinds has most of the names that a table has."""
     names = set(value) if isinstance(value, Mapping) else set()
     known = [kind for kind in get_args(kinds) if kind is not type(None)]
-    return next((kind for kind in known if {part.name for part in fields(kind)} == names), known[0])
+    return max(known, key=lambda kind: len(names & {part.name for part in fields(kind)}))
 
 
 def _check(notes: Notes) -> None:

@@ -9,12 +9,11 @@ from fourstep.errors import one_line
 from fourstep.history import History
 from fourstep.report import words
 from fourstep.report.answers import class_view, value_view
-from fourstep.report.curves import Summary, charts_of, drawable, summarise
+from fourstep.report.curves import charts_of, drawable, last_values, summarise
 from fourstep.report.notes import PARTS, ClassAnswers, Notes, Times, ValueAnswers
 from fourstep.runs.record import RunRecord
 from fourstep.show.best import judged
 from fourstep.show.labels import metric_of, number, shortened, speed, title
-from fourstep.show.progress import spell_seconds
 from fourstep.show.thinning import Curves
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def page_of(record: RunRecord, notes: Notes | None, curves: Curves, *, wait: flo
         sentence=words.sentence(record),
         status=_status(record.history, notes),
         cards=_cards(record, curves),
-        numbers=_numbers(curves),
+        numbers=_numbers(record.history, curves),
         charts=charts,
         splits=words.splits(record),
         tables=words.tables(record),
@@ -91,7 +90,7 @@ def _environment() -> "Environment":
 
 
 def _name(path: Path) -> str:
-    return shortened(path.absolute().name, LONGEST_NAME) or "run"
+    return shortened(path.resolve().name, LONGEST_NAME) or "run"
 
 
 def _liveness(notes: Notes | None, wait: float) -> dict[str, Any]:
@@ -104,15 +103,16 @@ def _status(history: History, notes: Notes | None) -> dict[str, Any]:
     """How the run stands: in a word, when, and how far it is."""
     done = history.rows[-1]["epoch"] if history.rows else 0.0
     if notes is None:
-        return {"state": "unknown", "why": "", "when": "", "share": 0, "progress": f"{done:g} epochs"}
+        return {"state": "unknown", "why": "", "when": "", "share": 0, "progress": f"{words.epochs(done)} epochs"}
     when = f"begun {words.moment(notes.begun)}"
+    share = 100 * done / max(notes.epochs, 1)
     when += f", {'last seen' if notes.state == 'running' else 'ended'} {words.moment(notes.written)}"
     return {
         "state": notes.state,
         "why": one_line(notes.why),
         "when": when,
-        "share": min(100, round(100 * done / max(notes.epochs, 1))),
-        "progress": f"{done:.4g} of {notes.epochs} epochs",
+        "share": round(min(share, 100)) if share > 0 else 0,
+        "progress": f"{words.epochs(done)} of {notes.epochs:,} epochs",
     }
 
 
@@ -123,15 +123,15 @@ def _cards(record: RunRecord, curves: Curves) -> list[tuple[str, str, str]]:
     for name in sorted(judged(names) or names[:2], key=lambda name: metric_of(name) == "loss")[:3]:
         last, best = summarise(name, curves[name])
         if best is not None:
-            found.append((f"best {title(name)}", _number(name, best[1]), f"at epoch {best[0]:.4g}"))
+            found.append((f"best {title(name)}", _number(name, best[1]), f"at epoch {words.epochs(best[0])}"))
         else:
-            found.append((f"last {title(name)}", _number(name, last[1]), f"at epoch {last[0]:.4g}"))
+            found.append((f"last {title(name)}", _number(name, last[1]), f"at epoch {words.epochs(last[0])}"))
     rows = [row for row in record.history if "examples_per_second" in row]
     if rows:
         paces = sorted(row["examples_per_second"] for row in rows)
         found.append(("speed", speed(paces[len(paces) // 2]).removesuffix(" examples/s"), "examples/s, data included"))
         if "seconds" in rows[-1]:
-            found.append(("time", _spell(rows[-1]["seconds"]), "training and evaluation"))
+            found.append(("time", words.duration(rows[-1]["seconds"]), "training and evaluation"))
     parameters = record.model.get("parameters")
     if isinstance(parameters, int):
         found.append(("parameters", f"{parameters:,}", words.plain(record.model.get("kind", ""))))
@@ -142,19 +142,19 @@ def _number(name: str, value: float) -> str:
     return f"{value:.1%}" if metric_of(name) == "accuracy" and 0 <= value <= 1 else number(value)
 
 
-def _numbers(curves: Curves) -> list[dict[str, str]]:
+def _numbers(history: History, curves: Curves) -> list[dict[str, str]]:
     """Every curve's last and best number."""
 
-    def row(name: str, summary: Summary) -> dict[str, str]:
-        best = summary.best
+    def row(name: str, last: float) -> dict[str, str]:
+        best = summarise(name, curves[name]).best if name in curves else None
         return {
             "name": title(name),
-            "last": number(summary.last[1]),
+            "last": number(last),
             "best": "" if best is None else number(best[1]),
-            "where": "" if best is None else f"{best[0]:.4g}",
+            "where": "" if best is None else words.epochs(best[0]),
         }
 
-    return [row(name, summarise(name, curve)) for name, curve in curves.items()]
+    return [row(name, last) for name, last in last_values(history).items()]
 
 
 def _time_rows(times: Times) -> list[dict[str, Any]]:
@@ -170,13 +170,9 @@ def _time_rows(times: Times) -> list[dict[str, Any]]:
         ("saving, drawing, the rest", rest),
     ]
     return [
-        {"name": name, "seconds": _spell(seconds), "share": round(100 * seconds / whole, 1), "colour": colour}
+        {"name": name, "seconds": words.duration(seconds), "share": round(100 * seconds / whole, 1), "colour": colour}
         for colour, (name, seconds) in enumerate(named)
     ]
-
-
-def _spell(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms" if seconds < 1 else spell_seconds(seconds)
 
 
 def _footer(record: RunRecord, notes: Notes | None) -> str:

@@ -57,7 +57,7 @@
 
   // ---- one chart ----
   function drawChart(figure, spec, number) {
-    const view = kept.charts[number] = Object.assign({ x: null, off: [], log: spec.log, at: null }, kept.charts[number]);
+    const view = kept.charts[number] = Object.assign({ x: null, off: [], log: null, at: null }, kept.charts[number]);
     const caption = figure.querySelector("figcaption");
     const tools = element("div", "tools", caption);
     const positive = spec.curves.every((curve) => curve.y.every((y) => y > 0));
@@ -72,11 +72,12 @@
     const tip = element("div", "tip", figure);
     tip.hidden = true;
     const overlay = shape("g", {});
-    const edges = { left: 50, right: 14, top: 10, bottom: 34 };
+    const edges = { left: 50, right: 20, top: 10, bottom: 34 };
     let width = 0, height = 0, x = [0, 1], y = [0, 1], drag = null;
     const pointers = new Map();
     const shown = () => spec.curves.filter((curve) => !view.off.includes(curve.name));
-    const toY = (value) => (view.log ? Math.log10(value) : value);
+    const isLog = () => positive && (view.log ?? spec.log);  // null: the reader has not chosen
+    const toY = (value) => (isLog() ? Math.log10(value) : value);
     const placeX = (value) => edges.left + ((value - x[0]) / (x[1] - x[0])) * (width - edges.left - edges.right);
     const placeY = (value) => height - edges.bottom - ((toY(value) - y[0]) / (y[1] - y[0])) * (height - edges.top - edges.bottom);
     const valueX = (place) => x[0] + ((place - edges.left) / (width - edges.left - edges.right)) * (x[1] - x[0]);
@@ -92,7 +93,7 @@
           if (value > high) high = value;
         }
       }
-      if (!(high >= low)) [low, high] = view.log ? [-1, 0] : [0, 1];
+      if (!(high >= low)) [low, high] = isLog() ? [-1, 0] : [0, 1];
       const margin = (high - low) * 0.05 || Math.abs(high) * 0.1 || 1;
       y = [low - margin, high + margin];
     };
@@ -123,10 +124,10 @@
       const inner = width - edges.left - edges.right, clip = `clip-${number}`;
       const area = shape("clipPath", { id: clip }, svg);
       shape("rect", { x: edges.left, y: edges.top - 6, width: inner + 6, height: height - edges.top - edges.bottom + 12 }, area);
-      for (const tick of view.log ? logTicks(...y) : roundTicks(...y, 5)) {
+      for (const tick of isLog() ? logTicks(...y) : roundTicks(...y, 5)) {
         const at = height - edges.bottom - ((tick - y[0]) / (y[1] - y[0])) * (height - edges.top - edges.bottom);
         shape("line", { class: "grid", x1: edges.left, x2: width - edges.right, y1: at, y2: at }, svg);
-        shape("text", { x: edges.left - 7, y: at + 4, "text-anchor": "end" }, svg).textContent = digits(view.log ? 10 ** tick : tick);
+        shape("text", { x: edges.left - 7, y: at + 4, "text-anchor": "end" }, svg).textContent = digits(isLog() ? 10 ** tick : tick);
       }
       for (const tick of roundTicks(...x, Math.max(3, inner / 70), x[1] - x[0] >= 2 ? 1 : 0)) {  // whole epochs
         const at = placeX(tick);
@@ -148,7 +149,7 @@
       }
       overlay.replaceChildren();
       svg.append(overlay);
-      logButton.setAttribute("aria-pressed", view.log);
+      logButton.setAttribute("aria-pressed", isLog());
       resetButton.hidden = !view.x;
       for (const button of legend.children) button.setAttribute("aria-pressed", !view.off.includes(button.value));
       if (view.at !== null) point(view.at);
@@ -270,7 +271,7 @@
       if (next !== null) point(Math.abs(next - from) < Math.abs(step) ? Math.min(Math.max(from + step, x[0]), x[1]) : next);
     };
     svg.addEventListener("blur", leave);
-    logButton.addEventListener("click", () => { view.log = !view.log; draw(); keep(); });
+    logButton.addEventListener("click", () => { view.log = !isLog(); draw(); keep(); });
     resetButton.addEventListener("click", reset);
 
     for (const curve of spec.curves) {

@@ -60,6 +60,8 @@ class Stopwatch:
     def steps_of(self, groups: Iterator[Any]) -> Iterator[Any]:
         """The batches of a pass, each group a step; what is between two of them is timed."""
         self._begun, self.passed = perf_counter(), None
+        if self.is_due:
+            self._begin_step()
         try:
             for group in groups:
                 yield group
@@ -68,6 +70,7 @@ class Stopwatch:
                 if self.is_due:
                     self._begin_step()
         finally:
+            self.is_due = self.is_due or bool(self._hooks)  # the step to look at is the next pass's first
             self._let_go()
             self.passed = perf_counter()
             self._passes += self.passed - self._begun
@@ -80,12 +83,10 @@ class Stopwatch:
         if register is None:
             return
         try:
-            self._hooks += [
-                self._model.register_forward_pre_hook(lambda *_: self._enter("forward")),
-                self._model.register_forward_hook(self._after_forward),
-                register(Listener(lambda: self._enter("update"))),
-                self._optimizer.register_step_post_hook(Listener(lambda: self._enter(""))),
-            ]
+            self._hooks.append(self._model.register_forward_pre_hook(lambda *_: self._enter("forward")))
+            self._hooks.append(self._model.register_forward_hook(self._after_forward))
+            self._hooks.append(register(Listener(lambda: self._enter("update"))))
+            self._hooks.append(self._optimizer.register_step_post_hook(Listener(lambda: self._enter(""))))
         except Exception:  # noqa: BLE001 - a model that takes no hooks is not looked at
             self._let_go()
             return

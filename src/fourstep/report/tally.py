@@ -18,6 +18,7 @@ MOST_POINTS = 1_000  # in a scatter plot
 MOST_LARGEST = 12
 MOST_VALUES = 8  # of a table's row
 MOST_CONFUSIONS = 15_000
+LARGEST = 1e150  # of a value whose square is a number
 
 
 class _Wrong(NamedTuple):
@@ -37,7 +38,7 @@ class ClassTally:
 
     def __init__(self) -> None:
         self.asked = 0
-        self._num_classes = 0
+        self._num_classes = self._unsound = 0
         self._pairs: list[Tensor] = []
         self._wrong: list[_Wrong] = []
 
@@ -56,7 +57,9 @@ class ClassTally:
         truth, guess, sure = targets.long().cpu(), predicted.cpu(), probability.cpu()
         known = (truth >= 0) & (truth < self._num_classes)
         self._pairs.append(torch.stack([truth, guess])[:, known])
-        wrong = torch.nonzero(known & (truth != guess)).flatten()
+        sound = sure.isfinite()
+        self._unsound += int((known & ~sound).sum())
+        wrong = torch.nonzero(known & sound & (truth != guess)).flatten()
         wrong = wrong[sure[wrong].argsort(descending=True, stable=True)][:MOST_MISTAKES]
         self._wrong += [
             _Wrong(float(sure[i]), first + i, int(truth[i]), int(guess[i]), _sample(shown, i)) for i in wrong.tolist()
@@ -83,6 +86,7 @@ class ClassTally:
                 )
                 for one in self._wrong
             ),
+            unsound=self._unsound,
         )  # fmt: skip
 
 
@@ -117,14 +121,14 @@ class ValueTally:
     def answers(self, split: str, of: int) -> ValueAnswers:
         """The residuals so far; a value that is not finite has none."""
         pairs = torch.cat(self._pairs, 1)
-        index = torch.nonzero(pairs.isfinite().all(0)).flatten()
+        index = torch.nonzero((pairs.abs() <= LARGEST).all(0)).flatten()
         true, predicted = pairs[:, index]
         residual = predicted - true
         by_size = residual.abs().argsort(descending=True, stable=True)
         every = max(1, math.ceil(len(index) / MOST_POINTS))
         drawn = torch.cat([torch.arange(0, len(index), every), by_size[:MOST_LARGEST]]).unique()
-        spread = (true - true.mean()).square().sum() if len(true) else torch.zeros(())
-        r2 = float(1 - residual.square().sum() / spread) if spread > 0 else 0.0
+        explained = 1 - residual.square().sum() / (true - true.mean()).square().sum()
+        r2 = float(explained) if explained.isfinite() else 0.0  # of values that are all the same
         rmse = float(residual.square().mean().sqrt()) if len(true) else 0.0
 
         def some(places: Int[Tensor, " P"]) -> tuple[Residual, ...]:
@@ -133,7 +137,7 @@ class ValueTally:
 
         return ValueAnswers(
             split=split, samples=self.asked, of=of, outputs=self._outputs, rmse=rmse, r2=r2,
-            points=some(drawn), largest=some(by_size[:MOST_LARGEST]),
+            points=some(drawn), largest=some(by_size[:MOST_LARGEST]), unsound=self.asked - len(index),
         )  # fmt: skip
 
 

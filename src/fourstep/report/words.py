@@ -8,9 +8,11 @@ from typing import Any
 from fourstep.errors import one_line
 from fourstep.report.notes import Notes
 from fourstep.runs.record import RunRecord
+from fourstep.show.progress import spell_seconds
 
 LONGEST = 300  # characters of a value
 MOST_ROWS = 300  # of a table of settings
+LONG_AGO = 1e12  # seconds, or epochs, that none of ours takes
 HASH_LENGTH = 64  # of SHA-256 in hexadecimal
 _FLAGS = ("data", "epochs", "batch_size", "lr", "resize", "device", "seed")  # settings with a flag of their own
 _IDENTITY = ("settings", "data", "model", "optimizer", "versions", "machine", "speed")
@@ -28,6 +30,26 @@ def plain(value: Any) -> str:
         return value[:12]  # as much of a hash as tells it from others
     text = one_line(", ".join(map(plain, value[:50])) if isinstance(value, list) else str(value))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def epochs(done: float) -> str:
+    """How many epochs, to a hundredth.
+
+    >>> epochs(12000.0), epochs(2.5), epochs(1 / 3)
+    ('12,000', '2.5', '0.33')
+    """
+    return f"{done:,.2f}".rstrip("0").rstrip(".") if abs(done) < LONG_AGO else f"{done:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a clock shows it, or in milliseconds; a stranger's may be none.
+
+    >>> duration(0.0123), duration(75.2), duration(float("nan"))
+    ('12.3 ms', '1:15', 'unknown')
+    """
+    if not 0 <= seconds < LONG_AGO:
+        return "unknown"
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else spell_seconds(seconds)
 
 
 def moment(seconds: float) -> str:
@@ -116,7 +138,7 @@ def repeat_lines(record: RunRecord, notes: Notes | None) -> list[str]:
     """The commands that train the same again, the exact one first; empty where nothing is known."""
     recipe = record.settings.get("recipe")
     if isinstance(recipe, Mapping) and "model" in recipe:
-        return [recipe_command(recipe), f"fourstep train {shlex.quote(one_line(record.path.name))}/run.toml"]
+        return [recipe_command(recipe), f"fourstep train {shlex.quote(one_line(record.path.resolve().name))}/run.toml"]
     if notes is not None and notes.command:
         return [shlex.join(one_line(word) for word in notes.command)]
     return []

@@ -127,7 +127,7 @@ def legend(curves: Curves, width: int) -> list[Text]:
         if point is not None:
             entries.append(Text(f"{BEST} best {number(point[1])}", colour))
         for entry in entries:
-            if lines[-1] and len(lines[-1]) + 2 + len(entry) > width:
+            if lines[-1] and lines[-1].cell_len + 2 + entry.cell_len > width:
                 lines.append(Text())
             lines[-1].append("  " if lines[-1] else "").append_text(entry)
     return lines

@@ -1,5 +1,6 @@
 """A run's curves as a picture: drawn by matplotlib's objects, without pyplot and its global state."""
 
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -131,5 +132,8 @@ def render(figure: Figure, kind: str, target: Path | BytesIO) -> None:
         kind: `svg`, `png` or `pdf`.
         target: where to.
     """
-    with mpl.rc_context({"svg.hashsalt": "fourstep", "svg.fonttype": "none"}):  # text stays text: small, searchable
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "fourstep", "svg.fonttype": "none"}):
+        # text stays text: small, searchable
+        if kind == "svg":  # whoever shows it has fonts of his own
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(target, format=kind, dpi=150, metadata=UNDATED[kind])

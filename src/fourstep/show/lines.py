@@ -18,7 +18,8 @@ def print_lines(event: Event) -> None:
             splits.setdefault(name.partition("/")[0], []).append(f"{shortened(metric_of(name))} {number(value)}")
     measured = [f"{title(split)}: {', '.join(numbers)}" for split, numbers in splits.items()]
     parts = [f"epoch {round(event.epochs_done)}/{event.num_epochs}", *measured, speed(event.examples_per_second)]
-    sys.stdout.write("  ".join(parts) + "\n")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # it may lack the letters of a metric's name
+    sys.stdout.write("  ".join(parts).encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stdout.flush()  # who reads a pipe waits for it
 
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from fourstep.show.best import judged
@@ -78,13 +79,13 @@ def table_lines(rows: Sequence[Mapping[str, float]], width: int) -> list[Text]:
         split = name.partition("/")[0].partition("-") if "/" in name else ("", "", "")
         head = [shortened(split[2] or split[0], LONGEST), shortened(metric_of(name) or name, LONGEST)]
         cells = head + [_cell(row, name) for row in rows]
-        size = max(5, *map(len, cells))
-        columns[name] = [f"{cell:>{size}}" for cell in cells]
+        size = max(5, *map(cell_len, cells))
+        columns[name] = [" " * (size - cell_len(cell)) + cell for cell in cells]
     room, kept = width, set()
     for name in _by_weight(names):
-        if name in columns and len(columns[name][0]) <= room:
+        if name in columns and cell_len(columns[name][0]) <= room:
             kept.add(name)
-            room -= len(columns[name][0]) + 2
+            room -= cell_len(columns[name][0]) + 2
     lines = ["  ".join(parts) for parts in zip(*(columns[name] for name in names if name in kept), strict=True)]
     last = len(lines) - 1
     return [Text(line, "" if index == last else "dim") for index, line in enumerate(lines)]

@@ -212,7 +212,7 @@ def test_batches_do_not_hang_together(*, shuffle: bool) -> None:
     assert layer.weight.grad is not None
 
 
-def test_the_fingerprint_is_of_types_shapes_and_bytes() -> None:
+def test_the_fingerprint_is_of_types_shapes_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal data have equal ones, and every change of value, shape or type makes another."""
     inputs, targets = torch.rand(6, 4), torch.arange(6)
     hashed = hashlib.sha256()
@@ -225,6 +225,8 @@ def test_the_fingerprint_is_of_types_shapes_and_bytes() -> None:
         return Batches(inputs, targets, batch_size=2).fingerprint()
 
     assert fingerprint(inputs, targets) == hashed.hexdigest()
+    assert fingerprint(inputs.t().contiguous().t(), targets) == hashed.hexdigest()
+    monkeypatch.setattr("fourstep.data.samples._COPIED", 1)  # a sample at a time
     assert fingerprint(inputs.t().contiguous().t(), targets) == hashed.hexdigest()
     others = [(changed, targets), (inputs.reshape(6, 2, 2), targets), (inputs.double(), targets), (inputs, targets + 1)]
     assert len({fingerprint(*pair) for pair in others} | {hashed.hexdigest()}) == 5

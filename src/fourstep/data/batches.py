@@ -151,12 +151,17 @@ class Batches:
             yield self._batch(epoch, place if indices is None else indices[place])
 
     def _batch(self, epoch: int, places: Places) -> tuple[Any, Any]:
+        inputs, targets = self.augmented(epoch, places)
+        return self.prepare(inputs), targets
+
+    def augmented(self, epoch: int, places: Places) -> tuple[Any, Any]:
+        """Some samples as an epoch has them, not prepared: what augmentation makes of them, as people look at it."""
         inputs, targets = self.take(places)
         if self.augment:
             numbers = torch.arange(places.start, places.stop) if isinstance(places, slice) else places
             draws = Draws(seed=self.seed or 0, epoch=epoch, indices=numbers.to(self.device, non_blocking=True))
             inputs, targets = apply_augment(self.augment, inputs, targets, draws)
-        return self.prepare(inputs), targets
+        return inputs, targets
 
     def take(self, places: Places) -> tuple[Any, Any]:
         """Some samples as they are kept, not prepared, as tensors of their own.

@@ -3,10 +3,12 @@
 Shapes: N pictures, C channels, S height and width, K classes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from fourstep.data.dataset import Data
+from fourstep.data.draws import Augment
 from fourstep.data.pictures import need_pillow
 from fourstep.errors import ConfigError, check_count
 
@@ -21,6 +23,7 @@ def from_images(
     test: float | None = 0.2,
     stratify: bool = True,
     standardize: bool = True,
+    augment: Sequence[Augment] = (),
     damaged: Literal["stop", "skip"] = "stop",
     seed: int = 0,
     workers: int | None = None,
@@ -46,6 +49,7 @@ def from_images(
         test: share of the pictures to judge by; unused where the source has splits of its own.
         stratify: give every class the same shares.
         standardize: shift and scale each channel to mean 0 and deviation 1 over the training split; else 0..1.
+        augment: what changes training batches at random, in this order, as `[fourstep.data.augment.Flip()]`.
         damaged: what to do with files that are no whole pictures: `"stop"` when all have been read, and name the
             first; or `"skip"` them with a warning that lists them.
         seed: fixes the split and the order of every epoch; 0 or more.
@@ -75,6 +79,7 @@ def from_images(
         shares={"val": val, "test": test},
         stratify=stratify,
         standardize=standardize,
+        augment=augment,
         skip=damaged == "skip",
         seed=seed,
         workers=workers,

@@ -4,7 +4,7 @@ Shapes: N samples, B of them.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import torch
@@ -19,6 +19,7 @@ Prepare: TypeAlias = Callable[[Any], Any]
 Places: TypeAlias = slice | Int64[Tensor, " B"]
 
 KINDS = (Tensor, Mapped)
+_COPIED = 2**24  # bytes, at once, of what has to be copied to be read
 
 
 def scale_bytes(inputs: Any) -> Any:
@@ -133,10 +134,18 @@ def fingerprint(kept: Mapping[str, Any]) -> str:
         for where, leaf in named_leaves(value, name):
             inside = "" if where == name else f"{where} "
             digest.update(f"{inside}{leaf.dtype} {tuple(leaf.shape)};".encode())
-            for part in leaf.parts() if isinstance(leaf, Mapped) else [leaf]:
-                raw = part.detach().cpu().flatten().view(torch.uint8)  # numpy lacks some of torch's types
+            for part in leaf.parts() if isinstance(leaf, Mapped) else _parts(leaf):
+                raw = part.detach().cpu().contiguous().flatten().view(torch.uint8)  # numpy lacks some of torch's types
                 digest.update(raw.numpy().data)
     return digest.hexdigest()
+
+
+def _parts(tensor: Tensor) -> Iterable[Tensor]:
+    """The tensor, in pieces of some 16 MiB where its bytes do not lie side by side and have to be copied to be read."""
+    if tensor.is_contiguous() or not len(tensor):
+        return [tensor]
+    pieces: tuple[Tensor, ...] = tensor.split(max(1, _COPIED // max(1, tensor[:1].nbytes)))
+    return pieces
 
 
 def in_words(kept: Any) -> str:

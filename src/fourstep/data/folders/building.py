@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fourstep.data.arrays import from_arrays
 from fourstep.data.dataset import Data
+from fourstep.data.draws import Augment
 from fourstep.data.folders.cache import map_pixels
 from fourstep.data.folders.contents import find_contents
 from fourstep.data.folders.encoding import ImageEncoding
@@ -43,6 +44,7 @@ def build(
     shares: Mapping[str, float | None],
     stratify: bool,
     standardize: bool,
+    augment: Sequence[Augment],
     skip: bool,
     seed: int,
     workers: int | None,
@@ -51,16 +53,13 @@ def build(
 ) -> Data:
     """What `from_images` does; its settings are checked, those of the shares apart."""
     listing = _listing(source)
-    held = _held_out(listing, shares)
-    if held:  # what cannot be is refused before the first pass, not after it
-        labels = _labels(listing, [picture for picture in listing.pictures if picture.split in ("", "train")])
-        hold_out(labels, labels, held, seed=seed, stratify=stratify)
+    held = _held_out(listing, shares, seed=seed, stratify=stratify)
     made, has_color = _decoded(listing, Path(cache or cache_folder() / "images"), size, color, workers)
     if made.damaged:
         _tell_damaged(listing, made, skip=skip)
     pairs = _pairs(listing, made, size, color=has_color)
     if held:
-        pairs |= hold_out(*pairs["train"], held, seed=seed, stratify=stratify)
+        pairs |= hold_out(*pairs["train"], held, seed=seed, stratify=stratify, classes=listing.classes)
     splits = _in_memory(pairs)
     learnt = learn_standardize(splits["train"][0]) if standardize else None
     encoding = ImageEncoding(size=size, color=has_color, standardize=learnt, classes=listing.classes)
@@ -72,6 +71,7 @@ def build(
         seed=seed,
         classes=listing.classes,
         prepare=encoding.prepare,
+        augment=augment,
         name=name or (Path(source).stem if is_register(source) else listing.root.name),
     )
     return replace(data, encoding=encoding)
@@ -94,13 +94,17 @@ def _decoded(listing: Listing, folder: Path, size: int, color: Color, workers: i
         return decode_all(listing, contents, folder, answers, size=size, color=has_color), has_color
 
 
-def _held_out(listing: Listing, shares: Mapping[str, float | None]) -> dict[str, float]:
-    """Which shares of the training pictures are to be set aside."""
+def _held_out(listing: Listing, shares: Mapping[str, float | None], *, seed: int, stratify: bool) -> dict[str, float]:
+    """Which shares of the training pictures are to be set aside; what cannot be is refused before the first pass."""
     val = shares["val"]
     if val is not None and any(picture.split == "val" for picture in listing.pictures):
         raise ConfigError(f"val={val!r}, and {listing.root} has a val split of its own: leave one of them out")
     asked = ("val",) if listing.has_splits else ("val", "test")
-    return {split: share for split in asked if (share := shares[split]) is not None}
+    held = {split: share for split in asked if (share := shares[split]) is not None}
+    if held:
+        labels = _labels(listing, [picture for picture in listing.pictures if picture.split in ("", "train")])
+        hold_out(labels, labels, held, seed=seed, stratify=stratify, classes=listing.classes)
+    return held
 
 
 def _pairs(listing: Listing, cache: Cache, size: int, *, color: bool) -> dict[str, tuple[Mapped, Tensor]]:

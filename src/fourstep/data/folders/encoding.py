@@ -46,6 +46,11 @@ class ImageEncoding:
         """What makes a batch of bytes ready for the model."""
         return self.standardize or scale_bytes
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Of one picture: (C, S, S)."""
+        return 3 if self.color else 1, self.size, self.size
+
     def to_inputs(self, source: Source) -> Float32[Tensor, "N C S S"]:
         """Pictures as the model takes them: the same bits as in training for the same file.
 
@@ -63,7 +68,7 @@ class ImageEncoding:
 
     def to_pixels(self, source: Source) -> UInt8[Tensor, "N C S S"]:
         """The same pictures as bytes, to be drawn; see `to_inputs`."""
-        shape = (3 if self.color else 1, self.size, self.size)
+        shape = self.input_shape
         if isinstance(source, Tensor):
             if source.dtype != torch.uint8 or source.shape[1:] != shape:
                 raise ShapeError(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fourstep.data.batches import Prepare, scale_bytes
 from fourstep.data.dataset import Data
+from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.data.sources.given import as_pairs, class_names, share_out, splits_of
 from fourstep.data.sources.pairs import Columns
 from fourstep.data.sources.reader import Reader

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, default_collate
 
-from fourstep.data.batches import Prepare
+from fourstep.data.samples import Prepare
 from fourstep.errors import DataError
 from fourstep.nesting import map_tensors
 

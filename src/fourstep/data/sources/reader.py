@@ -8,8 +8,8 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from fourstep.data.arrays import from_arrays
-from fourstep.data.batches import Prepare
 from fourstep.data.images import MOST_BYTES
+from fourstep.data.samples import Prepare
 from fourstep.data.sources.pairs import Collate, Stream
 from fourstep.data.sources.reading import Probe, gather, probe, whole_tensors
 from fourstep.errors import ConfigError, DataError

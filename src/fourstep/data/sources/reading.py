@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
-from fourstep.data.loader import seeded
+from fourstep.data.seeding import seeded
 from fourstep.data.sources.pairs import Many, collate, fetch, tensors_in
 from fourstep.errors import DataError
 from fourstep.nesting import map_tensors

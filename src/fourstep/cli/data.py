@@ -1,19 +1,23 @@
-"""`fourstep data list`, `get` and `show`."""
+"""`fourstep data list`, `get`, `show` and `check`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import torch
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
+from fourstep.cli.flags import pairs_of
 from fourstep.data.batches import Batches
 from fourstep.data.catalog import DATASETS, fetch_dataset, load_dataset, locate_dataset
 from fourstep.data.copies import copy_dataset
 from fourstep.data.dataset import Data
-from fourstep.errors import ConfigError, check_count, one_line
+from fourstep.errors import ConfigError, DataError, DataFileError, check_count, one_line
+from fourstep.recipes import TABLE, is_own, make_data, recipe_for, with_settings
 
 NAME_HELP = arg(metavar="NAME", help=", ".join(DATASETS))
+OWN_HELP = arg(metavar="NAME_OR_PATH", help=f"{', '.join(DATASETS)}, a folder of images, or a table")
+TARGET_HELP = arg(metavar="COLUMN", help="what to predict of a table; several with commas", help_behavior_hint="")
+SET_HELP = arg(metavar="NAME=VALUE", help="a setting, as `fourstep train` has it, such as resize=64; may be repeated")
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,18 @@ class GetData:
 
 @dataclass(frozen=True, kw_only=True)
 class ShowData:
-    """Draw labelled samples of a data set, and count its classes.
+    """Look at a data set, or at your own: samples with their labels, how many are of each class, a table's columns.
 
     fourstep data show fashion-mnist
+
+    fourstep data show pictures/ --set augment=flip,rotate
+
+    fourstep data show houses.csv --target price
     """
 
-    name: Positional[Annotated[str, NAME_HELP]]
+    name: Positional[Annotated[str, OWN_HELP]]
+    target: Annotated[str | None, TARGET_HELP] = None
+    set: Annotated[UseAppendAction[tuple[str, ...]], SET_HELP] = ()
     count: Annotated[int, arg(metavar="N", help="how many samples to draw")] = 40
     output: Annotated[str | None, arg(metavar="FILE", help="the picture", help_behavior_hint="(default: NAME.png)")] = (
         None
@@ -71,43 +81,68 @@ class ShowData:
 
     def execute(self) -> None:
         """Print the counts, draw the picture."""
-        from fourstep.show.grid import MOST_IMAGES, save_image_grid  # noqa: PLC0415 - matplotlib is slow to import
+        from fourstep.show.samples import are_drawable, save_samples  # noqa: PLC0415 - matplotlib is slow to import
 
         check_count("count", self.count)
-        if self.count > MOST_IMAGES:
-            raise ConfigError(f"count {self.count}: expected at most {MOST_IMAGES}, as many as one picture holds")
-        data = load_dataset(self.name)
-        print("\n".join(class_counts(data)))
-        path = Path(self.output or f"{self.name}.png")
-        train = data.train
-        assert isinstance(train, Batches), "the catalog makes Batches"  # noqa: S101 - our own bug
-        titles = [data.classes[int(target)] for target in train.targets[: self.count]]
-        save_image_grid(train.inputs[: self.count], titles, path)
-        print(f"picture: {path}")
+        data = open_data(self.name, self.target, self.set)
+        data.show(count=self.count)
+        if are_drawable(data):
+            path = Path(self.output or f"{data.name}.png")
+            save_samples(data, path, self.count)
+            print(f"picture: {one_line(str(path))}")
 
 
-def class_counts(data: Data) -> list[str]:
-    """A line per split, and a line per class with its count in each."""
-    splits = {name: split for name, split in data.splits().items() if isinstance(split, Batches)}
-    counts = {
-        name: torch.bincount(split.targets, minlength=len(data.classes)).tolist() for name, split in splits.items()
-    }
-    width = max(map(len, data.classes))
-    lines = [f"{name}: {split.num_items:,} samples" for name, split in splits.items()]
-    lines.append(" " * width + "".join(f"{name:>8}" for name in splits))
-    for index, name in enumerate(data.classes):
-        lines.append(f"{name:<{width}}" + "".join(f"{counts[split][index]:>8}" for split in splits))
-    return lines
+@dataclass(frozen=True, kw_only=True)
+class CheckData:
+    """Look for what is wrong with a data set, or with your own, before anything is trained on it; a line each.
+
+    fourstep data check pictures/
+
+    fourstep data check houses.csv --target price
+    """
+
+    name: Positional[Annotated[str, OWN_HELP]]
+    target: Annotated[str | None, TARGET_HELP] = None
+    set: Annotated[UseAppendAction[tuple[str, ...]], SET_HELP] = ()
+
+    def execute(self) -> None:
+        """Print the findings."""
+        data = open_data(self.name, self.target, self.set)
+        findings = data.check()
+        samples = sum(split.num_items for split in data.splits().values() if isinstance(split, Batches))
+        print("\n".join(map(str, findings)) if findings else f"{data.name}: {samples:,} samples, and nothing is wrong")
+
+
+def open_data(name: str, target: str | None, settings: tuple[str, ...]) -> Data:
+    """The data set of that name, or the user's own as a recipe would have it.
+
+    Raises:
+        FourstepError: there is none, or it cannot be trained on.
+    """
+    changes = pairs_of(settings)
+    if not is_own(name):
+        for setting in changes:
+            raise ConfigError(f"--set {setting}: it is for data of your own; {name} is as it is")
+        return load_dataset(name)
+    is_table = target is not None
+    changes |= {"target": target} if target is not None else {}
+    try:
+        return make_data(with_settings(recipe_for(TABLE if is_table else "lenet", name), changes))
+    except (DataError, DataFileError) as error:
+        if is_table or not Path(name).is_file():
+            raise
+        raise DataError(f"{error}. Of a table say what is to be predicted: --target COLUMN") from error
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataCommand:
-    """The data sets: list them, get one, look at one."""
+    """The data sets, and your own: list them, get one, look at one, check one."""
 
     what: (
         Annotated[ListData, subcommand("list")]
         | Annotated[GetData, subcommand("get")]
         | Annotated[ShowData, subcommand("show")]
+        | Annotated[CheckData, subcommand("check")]
     )
 
     def execute(self) -> None:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from fourstep.errors import ConfigError
-from fourstep.recipes import FLAGS, Recipe, from_settings, load_recipe, recipe_for, recipe_names, with_settings
+from fourstep.recipes import FLAGS, TABLE, Recipe, from_settings, load_recipe, recipe_for, recipe_names, with_settings
 
-RECIPES = ", ".join(recipe_names())
+RECIPES = ", ".join([*recipe_names(), TABLE])
+DATA_HELP = "the data set (`fourstep data list`), or a folder of your images; for table your CSV, TSV or Parquet file"
 
 
 def option(metavar: str, text: str) -> Any:
@@ -23,7 +24,11 @@ class RecipeFlags:
     """What `train` and `eject` are asked for."""
 
     recipe: Positional[Annotated[str, arg(metavar="RECIPE", help=f"{RECIPES}, or a TOML file of settings")]]
-    data: Annotated[str | None, option("NAME", "the data set; `fourstep data list` shows them")] = None
+    data: Annotated[str | None, option("NAME_OR_PATH", DATA_HELP)] = None
+    target: Annotated[
+        str | None,
+        arg(metavar="COLUMN", help="what to predict of a table; several with commas", help_behavior_hint=""),
+    ] = None
     epochs: Annotated[str | None, option("N", "passes over the training data")] = None
     batch_size: Annotated[str | None, option("N", "samples per batch")] = None
     lr: Annotated[str | None, option("X", "learning rate")] = None
@@ -50,10 +55,10 @@ class RecipeFlags:
         """What was asked for otherwise than the recipe has it: name -> value."""
         flags = {name: getattr(self, name) for name in FLAGS}
         flags["clean_train_metrics"] = "true" if self.clean_train_metrics else None
-        return {**_pairs(self.set), **{name: value for name, value in flags.items() if value is not None}}
+        return {**pairs_of(self.set), **{name: value for name, value in flags.items() if value is not None}}
 
 
-def _pairs(settings: Iterable[str]) -> dict[str, str]:
+def pairs_of(settings: Iterable[str]) -> dict[str, str]:
     """`name=value` texts as a dictionary."""
     pairs = {}
     for setting in settings:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fourstep.data.batches import Batches, Seekable
+from fourstep.data.checking import Finding, check_data
 from fourstep.data.encoding import Encoding
 from fourstep.device import to_device
 from fourstep.errors import ConfigError, DataError
@@ -46,6 +48,35 @@ class Data:
             return split.to(device) if isinstance(split, Batches) else split
 
         return replace(self, train=moved(self.train), val=moved(self.val), test=moved(self.test))
+
+    def show(self, path: str | Path | None = None, count: int = 40) -> None:
+        """Look at the data: print its splits, classes and columns, and draw training samples after augmentation.
+
+        Args:
+            path: where to draw the samples, if they are images: a file that ends in `.svg`, `.png` or `.pdf`. None
+                draws some on the screen, where that can be: in a notebook, or a terminal with colours.
+            count: how many samples to draw, 1 to 400.
+
+        Raises:
+            ConfigError: another ending, or a count out of range.
+            DataError: there is a path, and the samples are no images.
+            DataFileError: the file cannot be written.
+        """
+        from fourstep.show.looking import look  # noqa: PLC0415 - it draws what is defined here, and takes long to import
+
+        look(self, path, count)
+
+    def check(self) -> list[Finding]:
+        """What is wrong with the data before anything is trained on it: labels, values, columns, equal samples.
+
+        Returns:
+            A line each when printed, with its mend; none where nothing was found. Splits that are no `Batches` are not
+            looked into, and of inputs in several tensors, or in a mapped file, the targets alone.
+        """
+        table: Any = self.encoding if self.encoding is not None and self.encoding.kind == "table" else None
+        if table is None:
+            return check_data(self.splits(), self.classes)
+        return check_data(self.splits(), self.classes, table.input_names, len(table.category_sizes))
 
     def to_inputs(self, source: Any) -> Tensor:
         """New inputs, read as the training inputs were and ready for the model: `predict(model, data.to_inputs(...))`.

@@ -20,8 +20,8 @@ import fourstep as fs
 from fourstep.data.idx import read_idx
 from fourstep.device import pick_device
 from fourstep.history import History
-from fourstep.recipes import from_settings, load_recipe, make_parts, recipe_for
-from fourstep.recipes.build import make_loss, make_optimizer
+from fourstep.recipes import TABLE, from_settings, is_own, load_recipe, make_parts, recipe_for
+from fourstep.recipes.build import make_optimizer
 from fourstep.recipes.networks import make_model as make_recipe_model
 from fourstep.runs.checkpoint import load_checkpoint, load_latest
 from fourstep.runs.folder import CHECKPOINTS, ROWS, SETTINGS, RunFolder
@@ -166,8 +166,7 @@ def prepare_recipe(folder: Path) -> Attempt:
         def read() -> None:
             recipe = from_settings(load_recipe(path))
             pick_device(recipe.device)
-            make_loss(recipe)
-            if makes_all:
+            if makes_all or is_own(recipe.data) or recipe.model == TABLE:
                 make_parts(recipe)
             else:
                 make_optimizer(recipe, make_recipe_model(recipe, 10))

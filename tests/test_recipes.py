@@ -257,7 +257,7 @@ def test_images_that_do_not_fit_into_the_memory_are_refused() -> None:
         ("linear", {"standardize": "true"}, r"standardize=True: the data is synthetic"),
         ("resnet", {"ratio": "2"}, r"ratio=2: resnet does not use it, but vgg"),
         ("lenet", {"scratch": "true"}, r"scratch=True: lenet does not use it, but batchnorm-lenet"),
-        ("softmax", {"hidden": "64,32"}, r"hidden=\(64, 32\): softmax does not use it, but mlp and dropout"),
+        ("softmax", {"hidden": "64,32"}, r"hidden=\(64, 32\): softmax does not use it, but mlp, dropout and table"),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(name: str, settings: dict[str, str], said: str) -> None:

@@ -36,6 +36,8 @@ from fourstep.events import Event as Event
 from fourstep.events import Stop as Stop
 from fourstep.history import History as History
 from fourstep.loop import fit as fit
+from fourstep.metrics import LogRMSE as LogRMSE
+from fourstep.metrics import absolute_error as absolute_error
 from fourstep.metrics import accuracy as accuracy
 from fourstep.metrics import top_k as top_k
 from fourstep.run import Run as Run

@@ -108,6 +108,31 @@ def top_k(k: int) -> MetricFn:
     return is_in_top_k
 
 
+def absolute_error(outputs: Num[Tensor, "B ..."], targets: Num[Tensor, "B ..."]) -> Num[Tensor, " B"]:
+    """How far a regression's answers are off (绝对误差), in the target's units; their mean where a sample has several.
+
+    Args:
+        outputs: `(B, ...)`.
+        targets: of the same shape.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    >>> absolute_error(torch.tensor([[1.0], [5.0]]), torch.tensor([[2.0], [5.0]]))
+    tensor([1., 0.])
+    """
+    _check_same(outputs, targets)
+    return (outputs - targets).abs().flatten(1).mean(1) if outputs.dim() > 1 else (outputs - targets).abs()
+
+
+def _check_same(outputs: Tensor, targets: Tensor) -> None:
+    if outputs.shape != targets.shape:
+        raise ShapeError(
+            f"outputs have shape {tuple(outputs.shape)} but targets {tuple(targets.shape)}: expected the same. "
+            "targets[:, None] makes a column"
+        )
+
+
 class LogRMSE:
     """The metric: the root of the mean squared error of logarithms (对数均方根误差), for prices and other sizes.
 
@@ -144,11 +169,7 @@ class LogRMSE:
 
     def update(self, outputs: Num[Tensor, "..."], targets: Num[Tensor, "..."]) -> None:
         """Add a batch."""
-        if outputs.shape != targets.shape:
-            raise ShapeError(
-                f"outputs have shape {tuple(outputs.shape)} but targets {tuple(targets.shape)}: expected the same. "
-                "targets[:, None] makes a column"
-            )
+        _check_same(outputs, targets)
         squares = (outputs.float().clamp(min=self.floor).log() - targets.float().log()).square()
         wide = torch.float32 if squares.device.type == "mps" else torch.float64  # which has no float64
         self.total = self.total + squares.sum(dtype=wide)

@@ -17,11 +17,12 @@ from tyro.conf import subcommand
 from fourstep.cli.data import DataCommand
 from fourstep.cli.eject import Eject
 from fourstep.cli.keep import Resume, Verify
+from fourstep.cli.predict import Predict
 from fourstep.cli.report import Report
 from fourstep.cli.show import Show
 from fourstep.cli.train import Train
 from fourstep.cli.tryout import VerifyResume
-from fourstep.cli.use import Evaluate, Plot, Predict
+from fourstep.cli.use import Evaluate, Plot
 from fourstep.cli.weights import WeightsCommand
 from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError, one_line
 from fourstep.files import reason

@@ -12,7 +12,7 @@ from tyro.conf import arg
 from fourstep.cli.flags import RecipeFlags
 from fourstep.errors import ConfigError, one_line
 from fourstep.inside.printing import print_page
-from fourstep.recipes import Recipe, trace_first_step, train
+from fourstep.recipes import Recipe, fold_line, mean_line, trace_first_step, train, train_folds
 from fourstep.run import Run
 from fourstep.runs.folder import CHECKPOINTS, CURVES, next_free
 
@@ -34,12 +34,20 @@ class Train:
     fourstep train recipe.toml --seed 1
 
     fourstep train lenet --trace
+
+    fourstep train lenet --data pictures/
+
+    fourstep train table --data houses.csv --target price
     """
 
     flags: Annotated[RecipeFlags, arg(name="")]
     run: Annotated[
         str | None,
         arg(metavar="FOLDER", help="where to keep the run", help_behavior_hint="(default: the next free runs/RECIPE)"),
+    ] = None
+    folds: Annotated[
+        int | None,
+        arg(metavar="K", help="train on a table K times, each time judged by another part of it; nothing is kept"),
     ] = None
     trace: Annotated[bool, arg(help="show the first step in slow motion before it trains; LANG=zh_CN for Chinese")] = (
         False
@@ -53,10 +61,28 @@ class Train:
         folder = next_free(Path("runs") / recipe.model) if self.run is None else Path(self.run)
         epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
         print(f"{recipe.model} on {recipe.data}: {epochs}, batch size {recipe.batch_size}, lr {recipe.lr:g}")
+        if self.folds is not None:
+            if self.run is not None or self.trace:
+                raise ConfigError(
+                    f"--folds {self.folds} with {'--trace' if self.run is None else '--run'}: leave one out"
+                )
+            print_folds(recipe, self.folds)
+            return
         if self.trace:
             print_page(trace_first_step(recipe))
             print(flush=True)
         print(closing_lines(train_in(recipe, folder), recipe, folder))
+
+
+def print_folds(recipe: Recipe, folds: int) -> None:
+    """A line per fold as soon as it is trained, then their mean."""
+    rows = []
+    for row in train_folds(recipe, folds):
+        rows.append(row)
+        print(fold_line(len(rows), row), flush=True)
+    print(
+        f"{mean_line(rows)}\nnext:   the same without --folds, to train on all rows but the test split and keep the run"
+    )
 
 
 def train_in(recipe: Recipe, folder: Path) -> Run:

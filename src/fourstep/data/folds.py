@@ -6,7 +6,8 @@ from typing import Any
 from fourstep.data.arrays import from_arrays
 from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data
-from fourstep.data.split import deal_folds
+from fourstep.data.samples import choose
+from fourstep.data.split import check_labels, deal_folds
 from fourstep.data.table import Wanted
 from fourstep.errors import ConfigError
 
@@ -110,15 +111,15 @@ def _fold_arrays(pair: Sequence[Any], folds: int, batch_size: int, *, stratify: 
     whole = from_arrays(pair[0], pair[1], batch_size=batch_size).train
     assert isinstance(whole, Batches), "from_arrays makes Batches"  # noqa: S101 - our own bug
     inputs, targets = whole.inputs, whole.targets
-    if stratify and (targets.is_floating_point() or targets.dim() != 1):
-        raise ConfigError(
-            f"stratify=True with targets of shape {tuple(targets.shape)}, {targets.dtype}: expected class indices"
-        )
-    dealt = deal_folds(len(inputs), folds, seed=seed, labels=targets if stratify else None)
+    if stratify:
+        check_labels(targets)
+    dealt = deal_folds(whole.num_items, folds, seed=seed, labels=targets if stratify else None)
 
     def make(index: int) -> Data:
-        train, held = dealt != index, dealt == index
-        val = inputs[held], targets[held]
-        return from_arrays(inputs[train], targets[train], val=val, batch_size=batch_size, seed=seed, name=name)
+        train, held = ((dealt != index).nonzero().flatten(), (dealt == index).nonzero().flatten())
+        val = choose(inputs, held), choose(targets, held)
+        return from_arrays(
+            choose(inputs, train), choose(targets, train), val=val, batch_size=batch_size, seed=seed, name=name
+        )
 
     return Folds(folds, make)

@@ -63,6 +63,8 @@ class TableNet(nn.Module):
                 f"num_numbers {num_numbers}, category_sizes {tuple(category_sizes)}, hidden {tuple(hidden)}, "
                 f"num_outputs {num_outputs}: expected a number or category, and every size 1 or more"
             )
+        if not min([target_std] if isinstance(target_std, float | int) else target_std) > 0:
+            raise ValueError(f"target_std {target_std}: expected above 0")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout {dropout}: expected a probability from 0 to below 1")
         self.num_numbers = num_numbers
@@ -78,8 +80,6 @@ class TableNet(nn.Module):
             "target_mean", torch.as_tensor(target_mean, dtype=torch.float32).expand(num_outputs).clone()
         )
         self.register_buffer("target_std", torch.as_tensor(target_std, dtype=torch.float32).expand(num_outputs).clone())
-        if not (self.target_std > 0).all():
-            raise ValueError(f"target_std {target_std}: expected above 0")
 
     def forward(self, inputs: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
         """The logits, or the predicted values in the target's units."""

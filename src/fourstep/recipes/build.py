@@ -17,10 +17,11 @@ from fourstep.device import pick_device
 from fourstep.errors import ConfigError, UnknownNameError, check_count
 from fourstep.events import Hook
 from fourstep.loop import fit
-from fourstep.metrics import accuracy
 from fourstep.recipes.estimate import estimate_epoch, estimate_line
 from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS, make_model
-from fourstep.recipes.settings import SYNTHETIC, Recipe
+from fourstep.recipes.own import make_own
+from fourstep.recipes.settings import SYNTHETIC, TABLE, Recipe, is_own
+from fourstep.recipes.task import make_loss, make_metrics
 from fourstep.run import Run
 from fourstep.scale.precision import mixed_precision
 from fourstep.seed import seed_everything
@@ -55,12 +56,20 @@ def make_parts(recipe: Recipe) -> Parts:
         ConfigError, UnknownNameError: a setting that cannot be used.
         DataFileError: the data set's files are missing or damaged.
     """
-    data = make_data(recipe)
+    return make_parts_for(recipe, make_data(recipe))
+
+
+def make_parts_for(recipe: Recipe, data: Data) -> Parts:
+    """A recipe's parts on data that is there already, as one fold of it is.
+
+    Raises:
+        ConfigError, UnknownNameError: a setting that cannot be used.
+    """
     seed_everything(recipe.seed)
-    model = make_model(recipe, len(data.classes))
+    model = make_model(recipe, len(data.classes), data.encoding)
     if pick_device(recipe.device).type == "cpu":  # there convolutions are faster so; results change by rounding alone
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's types know it with a tensor only
-    return Parts(model, data, make_loss(recipe), make_optimizer(recipe, model))
+    return Parts(model, data, make_loss(data), make_optimizer(recipe, model))
 
 
 def make_data(recipe: Recipe) -> Data:
@@ -78,11 +87,15 @@ def make_data(recipe: Recipe) -> Data:
         return from_arrays(
             features, labels, batch_size=recipe.batch_size, val=val, test=test, seed=recipe.seed, name=SYNTHETIC
         )
+    if recipe.model == TABLE:
+        return make_own(recipe)
     check_count("resize", recipe.resize)
     if recipe.resize > LARGEST:
         raise ConfigError(
             f"resize {recipe.resize:,}: images of this size do not fit into the memory. Expected at most {LARGEST:,}"
         )
+    if is_own(recipe.data):
+        return make_own(recipe)
     settings: dict[str, Any] = {"folder": recipe.data_folder} if recipe.data_folder else {}
     return load_dataset(
         recipe.data,
@@ -93,11 +106,6 @@ def make_data(recipe: Recipe) -> Data:
         seed=recipe.seed,
         **settings,
     )
-
-
-def make_loss(recipe: Recipe) -> nn.Module:
-    """Squared error for values, cross-entropy for classes."""
-    return nn.MSELoss() if recipe.data == SYNTHETIC else nn.CrossEntropyLoss()
 
 
 def make_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
@@ -139,8 +147,23 @@ def train(
     Raises:
         FourstepError: what the parts and `fit` raise.
     """
+    pick_device(recipe.device)  # refused before any data is read
+    return train_parts(recipe, make_parts(recipe), folder=folder, show=show, hooks=hooks, step=step, say=say)
+
+
+def train_parts(
+    recipe: Recipe,
+    parts: Parts,
+    *,
+    folder: str | Path | None = None,
+    show: Show = "auto",
+    hooks: Sequence[Hook] = (),
+    step: Callable[..., StepResult] = train_step,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """Train a recipe's parts; see `train`."""
+    model, data, loss_fn, optimizer = parts
     device = pick_device(recipe.device)
-    model, data, loss_fn, optimizer = make_parts(recipe)
     if say is not None:
         amp = mixed_precision(recipe.precision, device.type)
         seconds = estimate_epoch(model, data, loss_fn, partial(make_optimizer, recipe), device, amp)
@@ -152,7 +175,7 @@ def train(
         loss_fn,
         optimizer,
         epochs=recipe.epochs,
-        metrics={"accuracy": accuracy} if data.classes else None,
+        metrics=make_metrics(data, recipe.metrics),
         step=step,
         accumulate=recipe.accumulate,
         max_grad_norm=recipe.max_grad_norm or None,

@@ -2,25 +2,44 @@
 
 from typing import Any
 
+import torch
+
 from fourstep.data.dataset import start_pass
+from fourstep.data.encoding import Encoding
 from fourstep.device import pick_device, to_device
 from fourstep.inside.inventory import Summary, summary
 from fourstep.inside.result import Trace
 from fourstep.inside.slow_motion import trace
 from fourstep.recipes.build import make_parts
+from fourstep.recipes.networks import make_model
 from fourstep.recipes.outline import make_outline
-from fourstep.recipes.settings import Recipe
+from fourstep.recipes.own import make_own
+from fourstep.recipes.settings import Recipe, is_own
 
 
-def summarise(recipe: Recipe) -> Summary:
+def summarise(recipe: Recipe, encoding: Encoding | None = None) -> Summary:
     """The summary of a recipe's model for one of its batches.
 
     Nothing is loaded, drawn or computed: the model and the batch are made of shapes alone, on torch's device `"meta"`.
+    The user's own data is read, unless it is said what a run has kept of it.
+
+    Args:
+        recipe: whose.
+        encoding: of the user's own data, from a run.
 
     Raises:
         ConfigError, UnknownNameError, DataError, DeviceError: a setting that training would refuse.
     """
+    if is_own(recipe.data):
+        return _summarise_own(recipe, encoding or make_own(recipe).encoding)
     return summary(*make_outline(recipe, recipe.batch_size))
+
+
+def _summarise_own(recipe: Recipe, encoding: Any) -> Summary:
+    assert encoding is not None, "builders give one"  # noqa: S101 - our own bug
+    with torch.device("meta"):
+        model = make_model(recipe, len(encoding.classes), encoding)
+        return summary(model, torch.empty(recipe.batch_size, *encoding.input_shape))
 
 
 def trace_first_step(recipe: Recipe, language: Any = None) -> Trace:

@@ -13,13 +13,14 @@ from torch import nn
 
 from fourstep.data.catalog import DATASETS, FASHION_MNIST
 from fourstep.data.images import takes_too_much
-from fourstep.errors import one_line
+from fourstep.errors import ConfigError, one_line
 from fourstep.models.linear import start_small
 from fourstep.models.nin import start_alive
 from fourstep.models.starting import start_uniform
+from fourstep.recipes.ladder import recipe_for
 from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS
 from fourstep.recipes.outline import make_outline
-from fourstep.recipes.settings import FLAGS, SYNTHETIC, Recipe, recipe_for
+from fourstep.recipes.settings import FLAGS, SYNTHETIC, Recipe, is_own
 from fourstep.recipes.written import names_in, write_blocks, write_body, write_layers
 
 _TEMPLATE = Path(__file__).with_name("script.jinja")
@@ -48,6 +49,11 @@ def write_script(recipe: Recipe) -> str:
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - slow to import
 
+    if is_own(recipe.data):
+        raise ConfigError(
+            f"{recipe.model} on {recipe.data} cannot be written out: eject knows the data sets that have a name. Eject "
+            f"one of these and read your own data in its place"
+        )
     model, inputs = make_outline(recipe, 1)
     layers = write_layers(model, inputs)
     environment = Environment(  # noqa: S701 - it writes Python, not HTML

@@ -1,20 +1,15 @@
-"""A recipe is a flat table of settings.
-
-`recipe_for` gives the one of a name, `load_recipe` reads a file, `with_settings` changes some.
-"""
+"""A recipe is a flat table of settings; `with_settings` changes some."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from fourstep.data.catalog import DATASETS
-from fourstep.errors import ConfigError, DataFileError, UnknownNameError
-from fourstep.files import read_toml
+from fourstep.errors import ConfigError, UnknownNameError
 
-SYNTHETIC = "synthetic"
-FLAGS = ("data", "epochs", "batch_size", "lr", "resize", "device", "seed")  # that the command has; others go by --set
+SYNTHETIC, TABLE = "synthetic", "table"
+FLAGS = ("data", "target", "epochs", "batch_size", "lr", "resize", "device", "seed")  # of the command; others by --set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +17,10 @@ class Recipe:
     """All that a training run is made from.
 
     Attributes:
-        model: one of `recipe_names()`.
-        data: `synthetic` for the linear model; else a data set's name.
+        model: one of `recipe_names()`, or `table`.
+        data: `synthetic` for the linear model; a data set's name; or the path of the user's own: a folder of images,
+            or a CSV file that lists them; for `table` a CSV, TSV or Parquet file.
+        target: the columns of a table that are to be predicted.
         epochs: passes over the training data.
         batch_size: samples per batch.
         lr: learning rate.
@@ -33,6 +30,14 @@ class Recipe:
         resize: height and width that the images are given, in pixels.
         standardize: subtract the training split's mean from the inputs and divide by its deviation.
         val: share of the training samples to hold out for validation; 0 for none.
+        test: share of the user's own samples to judge by, where they come in no splits; 0 for none.
+        task: of a table: `regression`, `classes` or `labels`; empty to look at the target.
+        metrics: what else is measured of a regression: `log_rmse`.
+        kinds: `NAME=KIND` for columns of a table that are of another kind than is found.
+        color: of the user's own images: `grey` or `color`; empty to look.
+        augment: how the user's own training images are changed at random: `flip`, `crop`, `shift`, `rotate`, `color`,
+            `erase`.
+        damaged: what to do about a picture that cannot be read: `stop`, or `skip` it.
         hidden: widths of a perceptron's hidden layers.
         dropout: after each of them the probability with which a value is dropped in training; empty for none.
         ratio: divides the channels of vgg.
@@ -49,6 +54,7 @@ class Recipe:
 
     model: str
     data: str
+    target: tuple[str, ...] = ()
     epochs: int
     batch_size: int
     lr: float
@@ -58,6 +64,13 @@ class Recipe:
     resize: int = 28
     standardize: bool = False
     val: float = 0.0
+    test: float = 0.2
+    task: str = ""
+    metrics: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    color: str = ""
+    damaged: str = "stop"
+    augment: tuple[str, ...] = ()
     hidden: tuple[int, ...] = (256,)
     dropout: tuple[float, ...] = ()
     ratio: int = 1
@@ -72,91 +85,11 @@ class Recipe:
     data_folder: str = ""
 
 
-# digits: so that few small images show learning within seconds or a minute
-_DIGITS = partial(Recipe, data="digits", batch_size=64, lr=0.001, optimizer="adam", standardize=True)
-_BOOK = partial(Recipe, data="fashion-mnist", epochs=10)  # the book's own settings
-
-_RECIPES = [
-    Recipe(model="linear", data=SYNTHETIC, epochs=3, batch_size=10, lr=0.03),  # the book's too
-    _DIGITS(model="softmax", epochs=20, lr=0.01, resize=8),
-    _BOOK(model="softmax", batch_size=256, lr=0.1),
-    _DIGITS(model="mlp", epochs=20, lr=0.005, resize=8),
-    _BOOK(model="mlp", batch_size=256, lr=0.1),
-    _DIGITS(model="dropout", epochs=20, lr=0.005, resize=8, hidden=(256, 256), dropout=(0.2, 0.5)),
-    _BOOK(model="dropout", batch_size=256, lr=0.5, hidden=(256, 256), dropout=(0.2, 0.5)),
-    _DIGITS(model="lenet", epochs=30, lr=0.005),
-    _BOOK(model="lenet", batch_size=256, lr=0.9, log_every=47),
-    _DIGITS(model="alexnet", epochs=10, resize=67),
-    _BOOK(model="alexnet", batch_size=128, lr=0.01, resize=224, log_every=93),
-    _DIGITS(model="vgg", epochs=10, resize=32, ratio=4),
-    _BOOK(model="vgg", batch_size=128, lr=0.05, resize=224, ratio=4, log_every=93),
-    _DIGITS(model="nin", epochs=15, resize=67),
-    _BOOK(model="nin", batch_size=128, lr=0.1, resize=224, log_every=93),
-    _DIGITS(model="googlenet", epochs=15, batch_size=32, resize=32),
-    _BOOK(model="googlenet", batch_size=128, lr=0.1, resize=96, log_every=93),
-    _DIGITS(model="batchnorm-lenet", epochs=10, lr=0.005),
-    _BOOK(model="batchnorm-lenet", batch_size=256, lr=1.0, log_every=47),
-    _DIGITS(model="resnet", epochs=8, resize=32),
-    _BOOK(model="resnet", batch_size=256, lr=0.05, resize=96, log_every=47),
-    _DIGITS(model="densenet", epochs=5, resize=32),
-    _BOOK(model="densenet", batch_size=256, lr=0.1, resize=96, log_every=47),
-]
-
-
-def recipe_names() -> list[str]:
-    """The recipes there are, simplest first."""
-    return list(dict.fromkeys(recipe.model for recipe in _RECIPES))
-
-
-def recipe_for(name: str, data: str | None = None) -> Recipe:
-    """The recipe of a name, with the settings that go with a data set.
-
-    Args:
-        name: one of `recipe_names()`.
-        data: the data set; None for the recipe's first, which needs no download.
-
-    Raises:
-        UnknownNameError: no such recipe or data set.
-        ConfigError: the recipe cannot train on that data set.
-    """
-    fitting = {recipe.data: recipe for recipe in _RECIPES if recipe.model == name}
-    if not fitting:
-        raise UnknownNameError.of("recipe", name, recipe_names())
-    if data is None:
-        return next(iter(fitting.values()))
-    if data in fitting:
-        return fitting[data]
-    known = {*DATASETS, SYNTHETIC}
-    if data not in known:
-        raise UnknownNameError.of("data set", data, known)
-    raise ConfigError(f"recipe {name!r} cannot train on {data!r}: it trains on {' or '.join(fitting)}")
-
-
-def load_recipe(path: str | Path) -> dict[str, Any]:
-    """The settings in a TOML file: a recipe's own, at the top or, as in a run's `run.toml`, under `[settings.recipe]`.
-
-    Raises:
-        DataFileError: the file is missing or is no TOML.
-    """
-    try:
-        table = read_toml(path)
-    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise DataFileError(f"{path}: {reason}. Expected a TOML file with a recipe's settings") from error
-    run = table.get("settings")
-    inner = run.get("recipe") if isinstance(run, dict) else None
-    return inner if isinstance(inner, dict) else table
-
-
-def from_settings(settings: Mapping[str, Any]) -> Recipe:
-    """The recipe that settings describe; what they leave out is as in the recipe of their model and data set.
-
-    Raises:
-        UnknownNameError, ConfigError: a setting that there is not, or a value that it cannot have.
-    """
-    if "model" not in settings:
-        raise ConfigError(f"no model in the recipe's settings: expected model = one of {', '.join(recipe_names())}")
-    return with_settings(recipe_for(str(settings["model"]), str(settings.get("data") or "") or None), settings)
+def is_own(data: str) -> bool:
+    """Is it the path of a user's own data, there or not, and no data set's name?"""
+    return data not in (*DATASETS, SYNTHETIC) and (
+        bool(Path(data).suffix) or Path(data).name != data or Path(data).exists()
+    )
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
@@ -180,12 +113,17 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 
 
 _ONLY_FOR = {
-    "hidden": ("mlp", "dropout"),
-    "dropout": ("mlp", "dropout"),
+    "hidden": ("mlp", "dropout", TABLE),
+    "dropout": ("mlp", "dropout", TABLE),
+    "target": (TABLE,),
+    "kinds": (TABLE,),
+    "task": (TABLE,),
+    "metrics": (TABLE, "linear"),
     "ratio": ("vgg",),
     "scratch": ("batchnorm-lenet",),
 }
-_OF_IMAGES = ("resize", "standardize")
+_OF_IMAGES = ("resize", "standardize", "color", "damaged", "augment")
+_OF_OWN = ("test", "color", "damaged", "augment")
 
 
 def _check_used(recipe: Recipe) -> None:
@@ -199,9 +137,12 @@ def _check_used(recipe: Recipe) -> None:
         if value == field.default:
             continue
         if models is not None and recipe.model not in models:
-            raise ConfigError(f"{field.name}={value}: {recipe.model} does not use it, but {' and '.join(models)}")
-        if field.name in _OF_IMAGES and recipe.data == SYNTHETIC:
-            raise ConfigError(f"{field.name}={value}: the data is {SYNTHETIC}, which has no images")
+            others = f"{', '.join(models[:-1])} and {models[-1]}" if models[1:] else models[0]
+            raise ConfigError(f"{field.name}={value}: {recipe.model} does not use it, but {others}")
+        if field.name in _OF_IMAGES and (recipe.data == SYNTHETIC or recipe.model == TABLE):
+            raise ConfigError(f"{field.name}={value}: the data is {recipe.data}, which has no images")
+        if field.name in _OF_OWN and not is_own(recipe.data):
+            raise ConfigError(f"{field.name}={value}: {recipe.data} does not use it, but data of your own")
 
 
 _EXPECTED = {
@@ -211,6 +152,7 @@ _EXPECTED = {
     str: "a text",
     tuple[int, ...]: "whole numbers, like 256,128",
     tuple[float, ...]: "numbers, like 0.2,0.5",
+    tuple[str, ...]: "names, like price,size",
 }
 
 

@@ -44,12 +44,14 @@ def describe(
             "kind": type(optimizer).__name__,
             **{f"group{index}": _plain_values(group) for index, group in enumerate(optimizer.param_groups)},
         },
-        "data": {
-            "name": data.name,
-            "classes": list(data.classes),
-            **{name: _describe_split(split) for name, split in data.splits().items()},
-        },
+        "data": describe_data(data),
     }
+
+
+def describe_data(data: Data) -> dict[str, Any]:
+    """The data's part of it: its name, its classes, and a table for each split."""
+    splits = {name: _describe_split(split) for name, split in data.splits().items()}
+    return {"name": data.name, "classes": list(data.classes), **splits}
 
 
 def _plain_values(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +121,8 @@ def refuse_another(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]
     Raises:
         RunFolderError: it holds another; the first differences are named.
     """
+    if not differences(before, now, ("settings",)):  # which are why the data may well be another
+        refuse_other_data(path, before, now["data"])
     others = differences(before, now)
     if others:
         more = f", and {len(others) - NAMED} more" if len(others) > NAMED else ""
@@ -126,6 +130,41 @@ def refuse_another(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]
             f"{path} holds another run: {'; '.join(others[:NAMED])}{more}. Choose another folder, or the settings of "
             "the run to continue it"
         )
+
+
+def refuse_other_data(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Let a run be judged, or go on, only by the samples that it was trained on and tested by.
+
+    Args:
+        path: the run's folder, for the message.
+        before: what its `run.toml` holds.
+        now: what `describe_data` says.
+
+    Raises:
+        RunFolderError: a split has other samples, or is gone; the data, or its file, is named.
+    """
+    old = before.get("data", {})
+    changes = [line for name in _splits_of(old) for line in _changes(name, old[name], now.get(name, {}))]
+    if changes:
+        source = before.get("settings", {}).get("recipe", {}).get("data") or now["name"]
+        raise RunFolderError(
+            f"{path} holds another run: {source} is not what it was trained on: {'; '.join(changes)}. Bring the old "
+            "data back, or train in another folder"
+        )
+
+
+def _splits_of(described: Mapping[str, Any]) -> list[str]:
+    return [name for name, split in described.items() if isinstance(split, Mapping)]
+
+
+def _changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """In which samples a split differs; nothing where one of the two has no fingerprint, as most loaders."""
+    if "fingerprint" not in before or ("fingerprint" not in now and now):
+        return
+    if before["samples"] != now.get("samples", 0):
+        yield f"{name} had {before['samples']:,} samples, now {now.get('samples', 0):,}"
+    elif before["fingerprint"] != now["fingerprint"]:
+        yield f"{name} has other values"
 
 
 def _differ(name: str, before: Any, now: Any) -> Iterator[str]:

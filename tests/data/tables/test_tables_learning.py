@@ -376,3 +376,35 @@ def test_a_run_s_folder_reads_new_rows(people: pd.DataFrame, tmp_path: Path) -> 
 
     assert torch.equal(fs.predict(model, inputs), fs.predict(model, data.to_inputs(people)))
     assert data.name == "table"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([10.0**18 + 1000 * i for i in range(40)], r"column 'y' is 1e\+18 to 1e\+18: expected values that float32"),
+        ([1e-50 * i for i in range(40)], r"column 'y' is 0 to 3\.1e-49: expected values that float32 tells apart"),
+        ([(1.0 + i) * 1e39 for i in range(40)], "expected values that float32 tells apart"),
+        ([1.5 * i for i in range(39)] + [1e39], r"data row 40, column 'y' is 1e\+39: expected a number that float32"),
+    ],
+)
+def test_a_target_that_float32_cannot_hold_is_refused(values: list[float], message: str) -> None:
+    """Nothing is rounded to one value, or to infinity, without a word; years and times in seconds pass."""
+    frame = pl.DataFrame({"x": np.random.default_rng(0).normal(size=40), "y": values, "row": range(40)})
+    with pytest.raises(fs.DataError, match=message):
+        fs.data.from_table(frame, target="y", time="row")
+    for start in (1990, 1_700_000_000):
+        fs.data.from_table(frame.with_columns(y=start + pl.col("row") * start**0.5), target="y")
+
+
+@pytest.mark.parametrize("written", ["{},5", "-{},25", '"{},000"', "1.{:03d},5"])
+def test_numbers_with_commas_are_not_taken_for_texts(tmp_path: Path, written: str) -> None:
+    """They would be left out as identifiers, or be categories; asked for, they are."""
+    lines = ["price;size", *(f"{i * 0.5};{written.format(i)}" for i in range(40))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    first = written.format(0).strip('"')
+    with pytest.raises(fs.DataError, match=rf"data row 1, column 'size' is '{first}': expected numbers with a point"):
+        fs.data.from_table(tmp_path / "a.csv", target="price")
+    with pytest.raises(fs.DataError, match=r"column 'size' is .*: expected numbers with a point .* task='classes'"):
+        fs.data.from_table(tmp_path / "a.csv", target="size", kinds={"size": "text"})
+    data = fs.data.from_table(tmp_path / "a.csv", target="price", kinds={"size": "category"})
+    assert encoding_of(data).category_sizes

@@ -226,6 +226,14 @@ WRONG = [
         id="a text among numbers",
     ),
     pytest.param(
+        HEADER + ROWS,
+        {"time": "c"},
+        fs.DataError,
+        "t.csv, data row 1, column 'c' is 'c0': expected a date as %Y-%m-%d. Correct it or empty it, or train with"
+        " another kind of column",
+        id="a text for a time",
+    ),
+    pytest.param(
         HEADER + ROWS + "x,2,c1\n",
         {"kinds": {"a": "number"}},
         fs.DataError,

@@ -1,5 +1,6 @@
 """A table's splits and folds: disjoint, complete, by class, group or time, the same for the same seed."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fourstep as fs
+from fourstep.data.mapped import Mapped
 from fourstep.data.tables.reading import Table
 from fourstep.data.tables.splitting import fold_rows, split_rows
 
@@ -172,3 +174,23 @@ def test_folds_that_cannot_be_made_are_refused() -> None:
         fs.data.k_fold((pair[0],))
     with pytest.raises(fs.ConfigError, match=r"stratify=True with targets of shape \(3,\), torch.float32: expected cl"):
         fs.data.k_fold(pair, folds=2, stratify=True)
+
+
+def test_folds_of_several_tensors_and_of_mapped_files(tmp_path: Path) -> None:
+    """Each sample keeps its parts together, and is judged once; a mapped array stays in its file."""
+    numbers = np.arange(20, dtype=np.float32)
+    np.save(tmp_path / "x.npy", numbers[:, None])
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for inputs in ({"a": numbers[:, None], "b": numbers[:, None] + 100}, (numbers[:, None], numbers[:, None] + 100)):
+        judged: list[float] = []
+        for data in fs.data.k_fold((inputs, numbers), folds=4, batch_size=3):
+            for batch, targets in data.val or ():
+                one, other = batch.values() if isinstance(batch, dict) else batch
+                assert torch.equal(one[:, 0], targets)
+                assert torch.equal(other[:, 0], targets + 100)
+                judged += targets.tolist()
+        assert sorted(judged) == numbers.tolist()
+    for data in fs.data.k_fold((mapped, numbers), folds=4, batch_size=3):
+        assert isinstance(data.train, fs.Batches)
+        assert isinstance(data.train.inputs, Mapped)
+        assert all(torch.equal(batch[:, 0], targets) for batch, targets in data.train)

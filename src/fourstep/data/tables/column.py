@@ -93,6 +93,14 @@ class Column:
         """How many codes a category has; 0 where it is none."""
         return 1 + len(self.categories) + self.marks_missing if self.categories else 0
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What the values made of it are called: its name, and which part of a date; where one is missing."""
+        if self.categories:
+            return (self.name,)
+        parts = [f"{self.name}: {scale.part}" if scale.part else self.name for scale in self.scales]
+        return (*parts, *[f"{self.name}: missing"] * bool(self.scales and self.marks_missing))
+
     def __str__(self) -> str:
         missing = f", {self.missing:,} missing" if self.missing else ""
         return one_line(f"{self.name}: {self.kind}, {self.distinct:,} different{missing}, {self.values}: {self.use}")

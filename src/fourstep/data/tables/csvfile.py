@@ -24,12 +24,12 @@ _BLOCK = 2**20  # bytes
 _LOOKED_AT = 10_000  # rows from which the types are guessed; where that fails, all rows
 
 
-def read_csv(path: Path, texts: Collection[str]) -> pl.DataFrame:
+def read_csv(path: Path, texts: Collection[str] | None) -> pl.DataFrame:
     """The columns of a file whose first line has their names.
 
     Args:
         path: separated by commas, semicolons, tabs or bars; `"` quotes, also line breaks.
-        texts: the columns that are kept as texts.
+        texts: the columns that are kept as texts; None for all.
 
     Raises:
         OSError: it cannot be opened.
@@ -42,7 +42,7 @@ def read_csv(path: Path, texts: Collection[str]) -> pl.DataFrame:
     if is_ragged and _check_lines(path, separator, len(header)):  # blank lines alone: polars makes empty rows of them
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     frame.columns = [name.strip() for name in header]
-    return frame.with_columns([_tidy(frame[name], name in texts) for name in _names_of_texts(frame)])
+    return frame.with_columns([_tidy(frame[name], texts is None or name in texts) for name in _names_of_texts(frame)])
 
 
 def _read_header(path: Path) -> tuple[list[str], str]:
@@ -107,9 +107,9 @@ def _check_utf8(path: Path) -> None:
             lines += block.count(b"\n")
 
 
-def _parse(path: Path, separator: str, header: list[str], texts: Collection[str]) -> pl.DataFrame:
+def _parse(path: Path, separator: str, header: list[str], texts: Collection[str] | None) -> pl.DataFrame:
     # The overrides go by polars' own names, which are the header's as written.
-    as_texts = {name: pl.String for name in header if name.strip() in texts}
+    as_texts = {name: pl.String for name in header if texts is None or name.strip() in texts}
     # To look for all names of a missing value takes polars half as long again, so first for none, if none is seen.
     tries = [((), _LOOKED_AT), (MISSING, _LOOKED_AT), (MISSING, None)]
     for missing, looked_at in tries[_shows_missing(path) :]:

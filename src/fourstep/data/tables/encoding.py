@@ -50,6 +50,17 @@ class TableEncoding:
         """How many codes each category has."""
         return tuple(column.num_codes for column in self.columns if column.num_codes)
 
+    @property
+    def input_shape(self) -> tuple[int]:
+        """Of one row: (D,)."""
+        return (self.num_numbers + len(self.category_sizes),)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What a row's D values are called, as `town` or `sold: year`."""
+        names = [(column, name) for column in self.columns for name in column.input_names]
+        return tuple(name for is_code in (False, True) for column, name in names if bool(column.num_codes) is is_code)
+
     def network_sizes(self) -> dict[str, Any]:
         """What `fourstep.models.TableNet` needs to know: `TableNet(**data.encoding.network_sizes())`."""
         is_regression = self.target.task == "regression"

@@ -29,6 +29,7 @@ FEW = 50  # different values: so many are always categories
 LEAST_ROWS = 20  # from which on values that are all different name their rows
 WIDE = 20  # times the median of what is above 0
 ODD = 10  # one in so many different texts, or fewer
+_COMMAS = r"^\s*[+-]?(\d+(,\d+)?|\d{1,3}(\.\d{3})+(,\d+)?|\d{1,3}(,\d{3})+(\.\d+)?|\d+\.\d+)\s*$"  # or without one
 _NAMED_ID = re.compile(r"(?i:(^|[_\s-])(id|uuid|guid)$)|[a-z]I[dD]$|^(Unnamed: 0)?$")  # the last: a frame's index
 
 
@@ -86,7 +87,7 @@ def find_kind(series: pl.Series, num_rows: int) -> str:
 
 
 def refuse_mixed(series: pl.Series, where: str, otherwise: str) -> None:
-    """Refuse texts that differ in numbers but for a few: one wrong value would make categories of a number.
+    """Refuse texts that are numbers but for a few, or numbers with commas: no categories are made of a number.
 
     Raises:
         DataError: they are, by the row of the first that is none.
@@ -94,6 +95,13 @@ def refuse_mixed(series: pl.Series, where: str, otherwise: str) -> None:
     if series.dtype != pl.String:
         return
     different = series.drop_nulls().unique()
+    with_comma = series.str.contains(",", literal=True).fill_null(value=False)
+    if with_comma.any() and different.str.contains(_COMMAS).all():
+        row = int(with_comma.to_numpy().argmax())
+        raise DataError(
+            f"{place(where, row, series.name)} is {series[row]!r}: expected numbers with a point before the decimals "
+            f"and nothing between thousands. Write them so, or pass {otherwise}"
+        )
     is_none = parse_numbers(different).is_null()
     if 0 < ODD * int(is_none.sum()) <= len(different):
         row = int(series.is_in(different.filter(is_none).to_list()).fill_null(value=False).to_numpy().argmax())

@@ -112,9 +112,8 @@ def to_dates(series: pl.Series, date_format: str, where: str) -> pl.Series:
     """
     plain = to_plain(series)
     if plain.dtype == pl.String:
-        dates = plain.str.strip_chars().str.to_datetime(
-            date_format or find_date_format(plain) or DATE_FORMATS[0], strict=False, time_unit="us"
-        )
+        date_format = date_format or find_date_format(plain) or DATE_FORMATS[0]
+        dates = plain.str.strip_chars().str.to_datetime(date_format, strict=False, time_unit="us")
         refuse((dates.is_null() & plain.is_not_null()).to_numpy(), series, where, f"a date as {date_format}")
         return dates
     if plain.null_count() == len(plain):

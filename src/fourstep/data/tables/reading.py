@@ -31,12 +31,13 @@ class Table:
     name: str = "table"
 
 
-def read_table(source: Any, texts: Collection[str] = ()) -> Table:
+def read_table(source: Any, texts: Collection[str] | None = ()) -> Table:
     """A table from a file of separated values or Parquet, or from a frame of pandas or polars.
 
     Args:
         source: a path, or a frame; the index of a pandas frame is not looked at.
-        texts: the columns that are read as they are written, `007` as `007`, where the file has no types of its own.
+        texts: the columns that are read as they are written, `007` as `007`, where the file has no types of its own;
+            None for all.
 
     Raises:
         DataFileError: the file is missing, of an unknown kind or damaged.
@@ -59,7 +60,7 @@ def read_table(source: Any, texts: Collection[str] = ()) -> Table:
     return table
 
 
-def _read_file(path: Path, texts: Collection[str]) -> pl.DataFrame:
+def _read_file(path: Path, texts: Collection[str] | None) -> pl.DataFrame:
     if path.is_dir():
         raise DataFileError(
             f"{path} is a folder: expected a CSV, TSV or Parquet file. from_images takes a folder of images"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fourstep.data.tables.learning import find_kind, refuse_mixed
-from fourstep.data.tables.plain import Values, place, to_numbers, to_plain, to_texts
+from fourstep.data.tables.plain import Values, place, refuse, to_numbers, to_plain, to_texts
 from fourstep.data.tables.reading import Table
 from fourstep.errors import DataError, UnknownNameError
 
@@ -76,6 +76,7 @@ def learn_target(table: Table, names: Sequence[str], rows: NDArray[np.int64], ta
             raise DataError(
                 f"{table.where}, column {name!r} is {some[0]:g} in every training row: expected a target that varies"
             )
+        _refuse_too_fine(some, f"{table.where}, column {name!r}")
     return Target(
         names=tuple(names),
         task=found,
@@ -100,7 +101,26 @@ def encode_target(target: Target, table: Table) -> Tensor:
     if target.task == "labels":
         for name, values in zip(target.names, columns, strict=True):
             _refuse_other_than_truth(values, name, table.where)
-    return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
+    with np.errstate(over="ignore"):  # what is too large is refused by its row
+        stacked = np.stack(columns, axis=1).astype(np.float32)
+    for name, values in zip(target.names, stacked.T, strict=True):
+        refuse(np.isinf(values), table.frame[name], table.where, "a number that float32 can hold")
+    return torch.from_numpy(stacked)
+
+
+def _refuse_too_fine(values: Values, where: str) -> None:
+    """Refuse values whose differences are lost as float32, which is what a model gives.
+
+    Raises:
+        DataError: its step at the largest of them is above a hundredth of their deviation.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = np.spacing(np.abs(values).max().astype(np.float32))
+    if not step <= values.std() / 100:  # no number where the largest is infinite
+        raise DataError(
+            f"{where} is {values.min():g} to {values.max():g}: expected values that float32 tells apart. Subtract a "
+            "constant from all, or choose another unit"
+        )
 
 
 def _find_task(columns: Sequence[pl.Series], table: Table) -> str:

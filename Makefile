@@ -11,7 +11,7 @@ READY := $(VENV)/ready
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fourstep/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow check format results bench bench-peers faults faults-long lock clean
+.PHONY: help train test test-slow check format results bench bench-data bench-peers faults faults-long lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: $(READY)  ## measure speed, memory and start-up side by side, in fresh pr
 bench-peers: $(PEERS)/ready  ## the same beside Lightning, Keras, skorch, Ignite, Accelerate and fastai
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(PEERS)/bin/python benchmarks/speed.py --peers
+
+bench-data: $(READY)  ## the same for data of one's own: JPEGs beside DataLoader with Pillow, a CSV file beside pandas and rows
+	$(BIN)/python benchmarks/own_data.py
 
 # fourstep itself is not a part of it: each working copy installs its own before it measures.
 $(PEERS)/ready: benchmarks/requirements-peers.txt

@@ -30,15 +30,15 @@ inputs, targets = torch.randn(4, 3), torch.tensor([0, 1, 1, 0])
 def setup_page(namespace: dict[str, Any]) -> None:
     """Begin a page in an empty folder, with the four steps' names."""
     mpl.use("agg")
-    namespace["came_from"], namespace["folder"] = Path.cwd(), TemporaryDirectory()
-    os.chdir(namespace["folder"].name)
+    namespace["came_from"], namespace["folder_of_page"] = Path.cwd(), TemporaryDirectory()
+    os.chdir(namespace["folder_of_page"].name)
     exec(FOUR_STEPS, namespace)  # noqa: S102 - our own text, above
 
 
 def teardown_page(namespace: dict[str, Any]) -> None:
     """Go back."""
     os.chdir(namespace["came_from"])
-    namespace["folder"].cleanup()
+    namespace["folder_of_page"].cleanup()
 
 
 pytest_collect_file = Sybil(

@@ -138,6 +138,52 @@ def test_the_command_goes_from_a_table_to_predictions(capsys: pytest.CaptureFixt
     assert "TableNet" in capsys.readouterr().out
 
 
+def test_a_table_s_command_says_what_it_does_not_use_and_how_rows_are_split(capsys: pytest.CaptureFixture[str]) -> None:
+    """Identifiers and constant columns; splits by class, by group and by time."""
+    frame = write_houses().with_columns(
+        pl.int_range(ROWS).alias("id"), pl.lit("x").alias("same"), day=pl.lit("2020-01-01")
+    )
+    frame = frame.with_columns(
+        (pl.date(2020, 1, 1) + pl.duration(days=pl.int_range(ROWS))).cast(pl.String).alias("day")
+    )
+    frame.write_csv("houses.csv")
+    assert (
+        main(
+            [
+                "train",
+                "table",
+                "--data",
+                "houses.csv",
+                "--target",
+                "sold",
+                "--epochs",
+                "1",
+                "--set",
+                "stratify=true",
+                "--run",
+                "run",
+            ]
+        )
+        == 0
+    )
+    assert re.search(r"^not used: .*id \(identifier, .*same", capsys.readouterr().out, re.MULTILINE)
+
+    def targets(setting: str, value: str) -> fs.Data:
+        return make_parts(with_settings(recipe_for("table", "houses.csv"), {"target": "price", setting: value})).data
+
+    by_time = targets("time", "day")
+    assert isinstance(by_time.test, fs.Batches)
+    assert by_time.test.targets.flatten().tolist() == pytest.approx(
+        frame["price"][-by_time.test.num_samples :].to_list()
+    )
+    by_group = targets("group", "town")
+    assert isinstance(by_group.test, fs.Batches)
+    towns = dict(zip(frame["price"].cast(pl.Float32), frame["town"], strict=True))
+    assert isinstance(by_group.train, fs.Batches)
+    seen = [{towns[one] for one in split.targets.flatten().tolist()} for split in (by_group.train, by_group.test)]
+    assert not seen[0] & seen[1]
+
+
 def test_the_command_tells_classes_and_folds(capsys: pytest.CaptureFixture[str]) -> None:
     """A class with its probability, in the terminal and in the file; a line per fold, and the mean."""
     write_houses()
@@ -166,6 +212,9 @@ def test_the_command_goes_from_a_folder_to_predictions(capsys: pytest.CaptureFix
         place.unlink()
     assert main(["predict", "run", "night.png", "--output", "seen.png"]) == 0
     assert re.fullmatch(r"night\.png: dark \(\d+\.\d%\)\npicture: seen\.png\n", capsys.readouterr().out)
+    Path("night.png").rename("pictures/dark/night.png")
+    assert main(["predict", "run", "pictures", "--output", "seen.png"]) == 0
+    assert capsys.readouterr().out.startswith("night.png: dark (")
     assert main(["show", "run"]) == 0
 
 
@@ -194,6 +243,8 @@ def test_the_command_goes_from_a_folder_to_predictions(capsys: pytest.CaptureFix
         ("data show houses.csv", "houses.csv has no column 'file'.* what is to be predicted: --target COLUMN"),
         ("data check houses.parquet", "houses.parquet .* what is to be predicted: --target COLUMN"),
         ("data check houses.csv", "houses.csv has no column 'file'.* what is to be predicted: --target COLUMN"),
+        ("train table --data houses.csv --target price --set group=street", "'street'"),
+        ("train lenet --set stratify=true", "stratify=True: lenet does not use it, but table"),
         ("train lenet --folds 3", "folds=3: expected the recipe 'table'"),
         ("train lenet --target price", "target=.'price',.: lenet does not use it, but table"),
         ("train lenet --set test=0.3", "test=0.3: digits does not use it, but data of your own"),

@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 from fourstep.cli.predict_rows import predict_rows, value_lines
 from fourstep.cli.use import RUN_HELP, load_for_new, load_trained, recipe_of
 from fourstep.data.batches import Batches
-from fourstep.data.folders.encoding import ImageEncoding
+from fourstep.data.folders.encoding import ImageEncoding, list_pictures
 from fourstep.data.pictures import has_bright_background, read_picture
 from fourstep.errors import ConfigError, DataFileError, check_count, one_line
 from fourstep.evaluation import predict
@@ -52,7 +52,10 @@ class Predict:
 
     run: Positional[Annotated[str, RUN_HELP]]
     files: Positional[
-        Annotated[tuple[str, ...], arg(metavar="FILE", help="pictures, or one table; none for the test split")]
+        Annotated[
+            tuple[str, ...],
+            arg(metavar="FILE", help="pictures or folders of them, or one table; none for the test split"),
+        ]
     ] = ()
     count: Annotated[int, arg(metavar="N", help="how many of the test split")] = 18
     invert: Annotated[bool, arg(help="the pictures are dark on bright, the training images bright on dark")] = False
@@ -112,9 +115,10 @@ class Predict:
             raise ConfigError("--invert: this run's pictures are read as the training's were. Leave it out")
         model, encoding = load_for_new(self.run, recipe)
         assert isinstance(encoding, ImageEncoding), "its recipe reads images"  # noqa: S101 - our own bug
-        pixels = encoding.to_pixels(self.files)
+        files = [file for given in self.files for file in (list_pictures(given) if Path(given).is_dir() else [given])]
+        pixels = encoding.to_pixels(files)
         outputs = predict(model, encoding.to_inputs(pixels))
-        return Answers(pixels, outputs, names_of(self.files), [""] * len(pixels), encoding.classes)
+        return Answers(pixels, outputs, names_of(files), [""] * len(pixels), encoding.classes)
 
     def _tell(self, answers: Answers) -> None:
         """Print a line per image, and draw them."""
@@ -142,6 +146,6 @@ def _some(test: Batches, count: int, *, spread: bool) -> Tensor:
     return torch.arange(count) * (test.num_samples // count if spread else 1)
 
 
-def names_of(files: Sequence[str]) -> list[str]:
+def names_of(files: Sequence[str | Path]) -> list[str]:
     """The files' own names, as a screen may show them."""
     return [one_line(Path(file).name) for file in files]

@@ -19,7 +19,7 @@ from fourstep.events import Hook
 from fourstep.loop import fit
 from fourstep.recipes.estimate import estimate_epoch, estimate_line
 from fourstep.recipes.networks import TRUE_BIAS, TRUE_WEIGHTS, make_model
-from fourstep.recipes.own import make_own
+from fourstep.recipes.own import left_out, make_own
 from fourstep.recipes.settings import SYNTHETIC, TABLE, Recipe, is_own
 from fourstep.recipes.task import make_loss, make_metrics
 from fourstep.run import Run
@@ -142,7 +142,8 @@ def train(
         show: as `Run` has it.
         hooks: as `Run` has them.
         step: as `fit` has it.
-        say: told before the start how long an epoch will take, where that is 10 seconds or more; None measures nothing.
+        say: told before the start what of a table is not used, and how long an epoch will take, where that is 10
+            seconds or more; None measures nothing.
 
     Raises:
         FourstepError: what the parts and `fit` raise.
@@ -164,6 +165,8 @@ def train_parts(
     """Train a recipe's parts; see `train`."""
     model, data, loss_fn, optimizer = parts
     device = pick_device(recipe.device)
+    if say is not None and (unused := left_out(data)):
+        say(unused)
     if say is not None:
         amp = mixed_precision(recipe.precision, device.type)
         seconds = estimate_epoch(model, data, loss_fn, partial(make_optimizer, recipe), device, amp)

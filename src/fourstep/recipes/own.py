@@ -10,7 +10,7 @@ from fourstep.data.dataset import Data
 from fourstep.data.folder import from_images
 from fourstep.data.folds import k_fold
 from fourstep.data.table import from_table
-from fourstep.errors import ConfigError, DataFileError, UnknownNameError
+from fourstep.errors import ConfigError, DataFileError, UnknownNameError, one_line
 from fourstep.recipes.ladder import recipe_for
 from fourstep.recipes.settings import TABLE, Recipe
 
@@ -24,7 +24,8 @@ def make_own(recipe: Recipe) -> Data:
     """
     _check_is_there(recipe)
     if recipe.model == TABLE:
-        return from_table(recipe.data, test=recipe.test or None, val=recipe.val or None, **_of_table(recipe))
+        shares: dict[str, Any] = {"val": recipe.val or None, "test": recipe.test or None}
+        return from_table(recipe.data, time=recipe.time or None, **shares, **_of_table(recipe))
     return from_images(
         recipe.data,
         size=recipe.resize,
@@ -69,11 +70,9 @@ def make_folds(recipe: Recipe, folds: int) -> Iterator[Data]:
     """
     if recipe.model != TABLE:
         raise ConfigError(f"folds={folds}: expected the recipe 'table'; {recipe.model} trains on one split")
-    for name in ("val", "test"):
-        if getattr(recipe, name) != getattr(recipe_for(TABLE, recipe.data), name):
-            raise ConfigError(
-                f"{name}={getattr(recipe, name):g} with folds={folds}: each fold is `val` once. Leave it out"
-            )
+    for name in ("val", "test", "time"):
+        if (value := getattr(recipe, name)) != getattr(recipe_for(TABLE, recipe.data), name):
+            raise ConfigError(f"{name}={value} with folds={folds}: each fold is `val` once. Leave it out")
     _check_is_there(recipe)
     yield from k_fold(recipe.data, folds=folds, **_of_table(recipe))
 
@@ -100,9 +99,24 @@ def _of_table(recipe: Recipe) -> dict[str, Any]:
         "target": recipe.target[0] if len(recipe.target) == 1 else list(recipe.target),
         "kinds": _kinds(recipe.kinds),
         "task": recipe.task or None,
+        "stratify": recipe.stratify,
+        "group": recipe.group or None,
         "batch_size": recipe.batch_size,
         "seed": recipe.seed,
     }
+
+
+def left_out(data: Data) -> str:
+    """What a table's model does not see, in a line; empty where it sees all, or the data is no table."""
+    encoding: Any = data.encoding
+    if encoding is None or encoding.kind != "table":
+        return ""
+    unused = [
+        f"{column.name} ({column.kind}, {column.use.removeprefix('left out, ')})"
+        for column in encoding.columns
+        if not column.is_used
+    ]
+    return one_line(f"not used: {', '.join(unused)}") if unused else ""
 
 
 def _kinds(given: tuple[str, ...]) -> Mapping[str, str]:

@@ -32,6 +32,9 @@ class Recipe:
         val: share of the training samples to hold out for validation; 0 for none.
         test: share of the user's own samples to judge by, where they come in no splits; 0 for none.
         task: of a table: `regression`, `classes` or `labels`; empty to look at the target.
+        stratify: give every split each class's share of a table's rows.
+        group: a column of a table of which no value is in two splits.
+        time: a column of a table by which the latest rows are the test.
         metrics: what else is measured of a regression: `log_rmse`.
         kinds: `NAME=KIND` for columns of a table that are of another kind than is found.
         color: of the user's own images: `grey` or `color`; empty to look.
@@ -66,6 +69,9 @@ class Recipe:
     val: float = 0.0
     test: float = 0.2
     task: str = ""
+    stratify: bool = False
+    group: str = ""
+    time: str = ""
     metrics: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     color: str = ""
@@ -118,6 +124,9 @@ _ONLY_FOR = {
     "target": (TABLE,),
     "kinds": (TABLE,),
     "task": (TABLE,),
+    "stratify": (TABLE,),
+    "group": (TABLE,),
+    "time": (TABLE,),
     "metrics": (TABLE, "linear"),
     "ratio": ("vgg",),
     "scratch": ("batchnorm-lenet",),

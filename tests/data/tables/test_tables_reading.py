@@ -1,5 +1,6 @@
 """Tables from files and frames: strict, and wrong input is one line with its place."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -497,3 +498,19 @@ def test_without_polars_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(fs.MissingExtraError, match=r"a table needs polars, .*: pip install 'fourstep\[tables\]'"):
         fs.data.from_table("t.csv", target="y")
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"target": None}, "target=None: expected a column's name, or a list of names"),
+        ({"target": [1]}, "target=[1]: expected a column's name, or a list of names"),
+        ({"target": "y", "kinds": ["a"]}, "kinds is a list: expected a dictionary, as {'zip': 'category'}"),
+    ],
+)
+def test_settings_of_another_type_are_one_line(asked: dict[str, Any], message: str, tmp_path: Path) -> None:
+    """As a user without a type checker may pass them."""
+    (tmp_path / "t.csv").write_text(HEADER + ROWS)
+    with pytest.raises(fs.ConfigError, match=re.escape(message)):
+        fs.data.from_table(tmp_path / "t.csv", **asked)

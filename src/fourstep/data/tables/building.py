@@ -66,6 +66,11 @@ def load(source: Any, wanted: Wanted) -> Table:
 
 def _check(wanted: Wanted) -> None:
     check_count("batch_size", wanted.batch_size)
+    given: Any = wanted.target
+    if not isinstance(given, str | list | tuple) or not all(isinstance(name, str) for name in given):
+        raise ConfigError(f"target={given!r:.60}: expected a column's name, or a list of names")
+    if not isinstance(wanted.kinds, Mapping | None):
+        raise ConfigError(f"kinds is a {type(wanted.kinds).__name__}: expected a dictionary, as {{'zip': 'category'}}")
     targets = targets_of(wanted)
     if not targets or len(set(targets)) < len(targets):
         raise ConfigError(f"target={wanted.target!r}: expected a column's name, or several different ones")

@@ -82,10 +82,10 @@ def small_table(results: dict[str, Numbers]) -> list[str]:
 
 HEAD = """# Results
 
-The book's recipes, remade by `make results`; the last section, NiN, it leaves as `benchmarks/nin.py` measured it. *The
-book* is what its official builds printed, as median [lowest-highest] over n builds; *in the band* is a median of ours
-between its lowest and highest. Test accuracies swing too much between equal runs to have a band, and where the book's
-spread is not known, none is claimed.
+The book's recipes, remade by `make results`; the last two sections it leaves as `benchmarks/nin.py` and
+`benchmarks/own_results.py` measured them. *The book* is what its official builds printed, as median [lowest-highest]
+over n builds; *in the band* is a median of ours between its lowest and highest. Test accuracies swing too much between
+equal runs to have a band, and where the book's spread is not known, none is claimed.
 
 ## In full
 

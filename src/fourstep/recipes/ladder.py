@@ -41,7 +41,9 @@ _RECIPES = [
     _BOOK(model="densenet", batch_size=256, lr=0.1, resize=96, log_every=47),
 ]
 
-_TABLE = Recipe(model=TABLE, data="", epochs=40, batch_size=64, lr=0.003, optimizer="adamw", hidden=(128, 64))
+_TABLE = Recipe(
+    model=TABLE, data="", epochs=40, batch_size=64, lr=0.003, optimizer="adamw", hidden=(64, 32), dropout=(0.2,)
+)
 
 
 def recipe_names() -> list[str]:

@@ -41,8 +41,6 @@ from fourstep.metrics import absolute_error as absolute_error
 from fourstep.metrics import accuracy as accuracy
 from fourstep.metrics import top_k as top_k
 from fourstep.run import Run as Run
-from fourstep.runs.foreign import compare_weights as compare_weights
-from fourstep.runs.foreign import load_foreign_weights as load_foreign_weights
 from fourstep.runs.saving import Saving as Saving
 from fourstep.runs.weights import load_weights as load_weights
 from fourstep.seed import seed_everything as seed_everything
@@ -56,6 +54,8 @@ if TYPE_CHECKING:
     from fourstep.inside.inventory import summary as summary
     from fourstep.inside.result import Trace as Trace
     from fourstep.inside.slow_motion import trace as trace
+    from fourstep.runs.foreign import compare_weights as compare_weights
+    from fourstep.runs.foreign import load_foreign_weights as load_foreign_weights
 
 __version__ = "0.1.0.dev0"
 
@@ -66,6 +66,8 @@ _LATER = {
     "summary": "fourstep.inside.inventory",
     "Trace": "fourstep.inside.result",
     "trace": "fourstep.inside.slow_motion",
+    "compare_weights": "fourstep.runs.foreign",
+    "load_foreign_weights": "fourstep.runs.foreign",
 }
 
 

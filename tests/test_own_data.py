@@ -249,6 +249,8 @@ def test_the_command_goes_from_a_folder_to_predictions(capsys: pytest.CaptureFix
         ("train lenet --target price", "target=.'price',.: lenet does not use it, but table"),
         ("train lenet --set test=0.3", "test=0.3: digits does not use it, but data of your own"),
         ("train lenet --data nowhere/", "nowhere"),
+        (f"train lenet --data {'x' * 5_000}", "unknown data set 'xxx"),
+        (f"train table --data {'x' * 5_000}.csv --target y", r"x\.csv is not there: expected a table"),
         ("train lenet --data houses.csv", "houses.csv has no column 'file'"),
         ("train linear --data houses.csv", "recipe 'linear' cannot train on 'houses.csv'"),
         ("eject table --data houses.csv --target price", "eject knows the data sets that have a name"),

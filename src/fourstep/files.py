@@ -72,6 +72,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def is_there(path: str | Path) -> bool:
+    """Is there a file or folder of this name? No for a name that none can have, where `Path.exists` raises."""
+    return os.path.exists(path)  # noqa: PTH110 - as above
+
+
 def open_plain(path: str | Path) -> BufferedReader:
     """Open a file to read it, and nothing else that bears a file's name: a queue makes wait, a device has no end.
 

@@ -11,6 +11,7 @@ from fourstep.data.folder import from_images
 from fourstep.data.folds import k_fold
 from fourstep.data.table import from_table
 from fourstep.errors import ConfigError, DataFileError, UnknownNameError, one_line
+from fourstep.files import is_there
 from fourstep.recipes.ladder import recipe_for
 from fourstep.recipes.settings import TABLE, Recipe
 
@@ -78,7 +79,7 @@ def make_folds(recipe: Recipe, folds: int) -> Iterator[Data]:
 
 
 def _check_is_there(recipe: Recipe) -> None:
-    if not Path(recipe.data).expanduser().exists():
+    if not is_there(Path(recipe.data).expanduser()):
         where = "" if Path(recipe.data).is_absolute() else f" in the current folder, {Path.cwd()}"
         what = "table" if recipe.model == TABLE else "folder of images"
         raise DataFileError(

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from fourstep.data.catalog import DATASETS
 from fourstep.errors import ConfigError, UnknownNameError
+from fourstep.files import is_there
 
 SYNTHETIC, TABLE = "synthetic", "table"
 FLAGS = ("data", "target", "epochs", "batch_size", "lr", "resize", "device", "seed")  # of the command; others by --set
@@ -93,9 +94,7 @@ class Recipe:
 
 def is_own(data: str) -> bool:
     """Is it the path of a user's own data, there or not, and no data set's name?"""
-    return data not in (*DATASETS, SYNTHETIC) and (
-        bool(Path(data).suffix) or Path(data).name != data or Path(data).exists()
-    )
+    return data not in (*DATASETS, SYNTHETIC) and (bool(Path(data).suffix) or Path(data).name != data or is_there(data))
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:

@@ -77,13 +77,21 @@ def is_there(path: str | Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - as above
 
 
+def is_folder(path: str | Path) -> bool:
+    """Is there a folder of this name? No for a name that none can have, where `Path.is_dir` raises."""
+    return os.path.isdir(path)  # noqa: PTH112 - as above
+
+
 def open_plain(path: str | Path) -> BufferedReader:
     """Open a file to read it, and nothing else that bears a file's name: a queue makes wait, a device has no end.
 
     Raises:
         OSError: it is not there, is no file, or may not be read.
     """
-    mode = Path(path).stat().st_mode
+    try:
+        mode = Path(path).stat().st_mode
+    except ValueError as error:  # a zero byte
+        raise OSError(errno.EINVAL, f"no file can have this name, {error}", str(path)) from error
     if not stat.S_ISREG(mode):
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

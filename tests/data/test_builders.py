@@ -1,5 +1,7 @@
 """The builders' names: imported when they are asked for, and named where a file is another's."""
 
+from collections.abc import Callable
+
 import pytest
 
 import fourstep as fs
@@ -30,3 +32,23 @@ def test_another_builder_is_named(path: str, said: str) -> None:
 
     check_builder("a.csv", "from_table")
     check_builder("a.xyz", "from_x")
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5_000, "x" * 5_000 + ".csv", "a\0b", "a\0b.npz", "\udcff.csv", "/dev/null", "."]
+)
+@pytest.mark.parametrize(
+    "build",
+    [
+        fs.data.from_images,
+        lambda name: fs.data.from_table(name, target="y"),
+        lambda name: fs.data.from_file(name, batch_size=2),
+        lambda name: fs.data.from_text(name, num_steps=3, batch_size=2),
+        fs.data.load_encoding,
+    ],
+)
+def test_a_name_that_no_data_can_have_is_one_line(build: Callable[[str], object], name: str) -> None:
+    """Too long, with a zero byte, of half a character, a device, the wrong kind: never the system's own error."""
+    with pytest.raises(fs.FourstepError) as caught:
+        build(name)
+    assert len(str(caught.value).splitlines()) == 1

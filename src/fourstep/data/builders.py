@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fourstep.errors import ConfigError
+from fourstep.files import is_folder
 
 TABLES = (".csv", ".tsv", ".parquet")
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -30,7 +31,7 @@ def check_builder(path: str | Path, builder: str) -> None:
     for what, call, endings in _WHOSE:
         if ending in endings and not call.startswith(builder):
             raise ConfigError(f"{path} is {what}, which {builder} does not read. Mend: fourstep.data.{call}")
-    if Path(path).is_dir():
+    if is_folder(path):
         raise ConfigError(
             f"{path} is a folder, which {builder} does not read. Mend: fourstep.data.from_images(folder) for pictures, "
             "or name a file in it"

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from torch import Tensor
 
 from fourstep.errors import DataFileError
-from fourstep.files import atomic_write, open_plain
+from fourstep.files import atomic_write, is_folder, open_plain
 
 INPUTS = "inputs.json"  # in a run's folder
 LARGEST = 2**26  # bytes; categories of many names take some, and a stranger's file must not take the memory
@@ -77,7 +77,7 @@ def load_encoding(path: str | Path) -> Encoding:
     Raises:
         DataFileError: it is missing, damaged, or of a kind that this version does not know.
     """
-    file = Path(path) / INPUTS if Path(path).is_dir() else Path(path)
+    file = Path(path) / INPUTS if is_folder(path) else Path(path)
     try:
         with open_plain(file) as opened:
             content = opened.read(LARGEST + 1)

@@ -17,6 +17,7 @@ from fourstep.data.images import Standardize
 from fourstep.data.pictures import read_picture
 from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.errors import DataError, ShapeError
+from fourstep.files import is_folder
 
 Source: TypeAlias = str | Path | Iterable[str | Path] | Tensor
 
@@ -117,7 +118,7 @@ def list_pictures(source: str | Path | Iterable[str | Path]) -> list[Path]:
     """
     if not isinstance(source, str | Path):
         paths = [Path(path) for path in source]
-    elif Path(source).is_dir():
+    elif is_folder(source):
         root = existing_folder(source)
         paths = [root / name for name, _ in walk(root, "", [])]
     else:

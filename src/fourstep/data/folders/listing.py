@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fourstep.data.folders.decoding import Stamp, stamp_of
 from fourstep.errors import DataError, DataFileError, UnknownNameError
-from fourstep.files import reason
+from fourstep.files import is_folder, is_there, reason
 
 SPLITS = ("train", "val", "test")
 SUFFIXES = frozenset(
@@ -124,9 +124,9 @@ def existing_folder(folder: str | Path) -> Path:
         DataFileError: it is not there, or is a file.
     """
     path = Path(folder).expanduser()
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "is not there"
-        hint = ". Tables are for fourstep.data.from_table" if path.exists() else ""
+    if not is_folder(path):
+        what = "is a file" if is_there(path) else "is not there"
+        hint = ". Tables are for fourstep.data.from_table" if is_there(path) else ""
         raise DataFileError(f"{path} {what}: expected a folder of pictures, {_EXPECTED}{hint}")
     return path.resolve()
 

@@ -17,6 +17,7 @@ from fourstep.data.places import find_file
 from fourstep.data.sources.names import Names, find_pairs
 from fourstep.data.sources.numpy_files import list_npz, map_npy, read_npz
 from fourstep.errors import ConfigError
+from fourstep.files import is_folder
 
 HeldOutFiles: TypeAlias = float | tuple[str | Path, str | Path] | None
 Pair: TypeAlias = tuple[Any, Any]
@@ -90,7 +91,7 @@ def _read(path: Path, targets: Path | None, names: Names) -> dict[str, Pair]:
         pairs = find_pairs(list_npz(path), names, str(path))
         arrays = read_npz(path, {name for pair in pairs.values() for name in pair})
         return {split: (_grey(arrays[first]), arrays[second]) for split, (first, second) in pairs.items()}
-    if path.is_dir() and (found := _mnist_files(path)):
+    if is_folder(path) and (found := _mnist_files(path)):
         return {split: _read_pair(*pair) for split, pair in found.items()}
     _check_ending(path)
     raise ConfigError(

@@ -10,7 +10,7 @@ import polars as pl
 
 from fourstep.data.tables.csvfile import read_csv
 from fourstep.errors import DataError, DataFileError, MissingExtraError
-from fourstep.files import open_plain, reason
+from fourstep.files import is_folder, open_plain, reason
 
 SEPARATED = (".csv", ".tsv", ".tab", ".txt", ".data")
 PARQUET = (".parquet", ".pq")
@@ -61,7 +61,7 @@ def read_table(source: Any, texts: Collection[str] | None = ()) -> Table:
 
 
 def _read_file(path: Path, texts: Collection[str] | None) -> pl.DataFrame:
-    if path.is_dir():
+    if is_folder(path):
         raise DataFileError(
             f"{path} is a folder: expected a CSV, TSV or Parquet file. from_images takes a folder of images"
         )

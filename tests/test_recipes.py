@@ -201,6 +201,7 @@ def test_a_run_s_own_settings_make_its_recipe_again(tmp_path: Path) -> None:
             fs.ConfigError,
             "does not fit into the memory",
         ),
+        (lambda: make_model(replace(small("softmax"), resize=-5), 10), fs.ConfigError, "resize -5: softmax takes"),
         (lambda: train(replace(small("mlp"), precision="int8")), fs.ConfigError, "precision 'int8' is unknown"),
         (lambda: load_recipe("nowhere.toml"), fs.DataFileError, "nowhere.toml: there is no such file"),
     ],

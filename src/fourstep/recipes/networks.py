@@ -55,11 +55,10 @@ def make_model(recipe: Recipe, num_classes: int, encoding: Encoding | None = Non
         return _make_table_net(recipe, encoding)
     if recipe.model not in _NETWORKS:
         raise UnknownNameError.of("recipe", recipe.model, _NETWORKS)
-    if recipe.resize < _SMALLEST.get(recipe.model, 1):
-        raise ConfigError(
-            f"resize {recipe.resize}: {recipe.model} takes images of {_SMALLEST[recipe.model]} pixels or more, as "
-            "it halves their sides five times"
-        )
+    least = _SMALLEST.get(recipe.model, 1)
+    if recipe.resize < least:
+        why = ", as it halves their sides five times" if least > 1 else ""
+        raise ConfigError(f"resize {recipe.resize}: {recipe.model} takes images of {least} pixels or more{why}")
     channels = encoding.input_shape[0] if isinstance(encoding, ImageEncoding) else 1
     try:
         return _NETWORKS[recipe.model](recipe, num_classes, channels)

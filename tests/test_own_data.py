@@ -278,6 +278,8 @@ def test_predictions_need_what_the_run_has_kept(capsys: pytest.CaptureFixture[st
     ):
         assert main(command.split()) == 2
         assert message in capsys.readouterr().err
+    assert main(["show", "run", "--batch-size", "-3"]) == 2
+    assert "batch_size -3: expected a whole number of 1 or more" in capsys.readouterr().err
     Path("run/inputs.json").write_text('{"kind": "table", "columns": 3}')
     assert main(["predict", "run", "houses.csv"]) == 2
     assert "inputs.json is damaged" in capsys.readouterr().err

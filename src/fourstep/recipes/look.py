@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import torch
-
 from fourstep.data.dataset import start_pass
 from fourstep.data.encoding import Encoding
 from fourstep.device import pick_device, to_device
@@ -11,7 +9,6 @@ from fourstep.inside.inventory import Summary, summary
 from fourstep.inside.result import Trace
 from fourstep.inside.slow_motion import trace
 from fourstep.recipes.build import make_parts
-from fourstep.recipes.networks import make_model
 from fourstep.recipes.outline import make_outline
 from fourstep.recipes.own import make_own
 from fourstep.recipes.settings import Recipe, is_own
@@ -30,16 +27,9 @@ def summarise(recipe: Recipe, encoding: Encoding | None = None) -> Summary:
     Raises:
         ConfigError, UnknownNameError, DataError, DeviceError: a setting that training would refuse.
     """
-    if is_own(recipe.data):
-        return _summarise_own(recipe, encoding or make_own(recipe).encoding)
-    return summary(*make_outline(recipe, recipe.batch_size))
-
-
-def _summarise_own(recipe: Recipe, encoding: Any) -> Summary:
-    assert encoding is not None, "builders give one"  # noqa: S101 - our own bug
-    with torch.device("meta"):
-        model = make_model(recipe, len(encoding.classes), encoding)
-        return summary(model, torch.empty(recipe.batch_size, *encoding.input_shape))
+    if is_own(recipe.data) and encoding is None:
+        encoding = make_own(recipe).encoding
+    return summary(*make_outline(recipe, recipe.batch_size, encoding))
 
 
 def trace_first_step(recipe: Recipe, language: Any = None) -> Trace:

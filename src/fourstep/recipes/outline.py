@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +19,27 @@ from fourstep.seed import derive_seed
 _NUM_TRAINING = {"digits": (1_797, 10), "fashion-mnist": (60_000, 10), SYNTHETIC: (1_000, 1)}  # samples and classes
 
 
-def make_outline(recipe: Recipe, samples: int) -> tuple[nn.Module, Tensor]:
+def make_outline(recipe: Recipe, samples: int, encoding: Any = None) -> tuple[nn.Module, Tensor]:
     """A recipe's model and inputs for it on torch's device `"meta"`, where nothing is drawn, computed or weighs.
 
     Args:
         recipe: refused where training would refuse it.
         samples: of the inputs.
+        encoding: of the user's own data, a table's or a folder's; it says how wide the inputs are.
 
     Raises:
         ConfigError, UnknownNameError, DataError, DeviceError: a setting that cannot be used.
     """
     _check_numbers(recipe)
-    known = None if recipe.data == SYNTHETIC else DATASETS[recipe.data]
+    classes: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = (len(TRUE_WEIGHTS),)
+    if encoding is not None:
+        classes, sizes = encoding.classes, encoding.input_shape
+    elif recipe.data != SYNTHETIC:
+        known = DATASETS[recipe.data]
+        classes, sizes = known.classes, (known.channels, recipe.resize, recipe.resize)
     with torch.device("meta"):
-        model = make_model(recipe, 0 if known is None else len(known.classes))
-        sizes = (len(TRUE_WEIGHTS),) if known is None else (known.channels, recipe.resize, recipe.resize)
+        model = make_model(recipe, len(classes), encoding)
         inputs = torch.empty(samples, *sizes)
     _check_choices(recipe, model)
     return model, inputs
@@ -70,7 +77,7 @@ def _check_choices(recipe: Recipe, model: nn.Module) -> None:
     derive_seed(recipe.seed, "order")
     if recipe.data_folder and recipe.data != "fashion-mnist":
         raise ConfigError(f"data_folder={recipe.data_folder}: {recipe.data} is not read from there. Leave it out")
-    if recipe.val:
+    if recipe.val and recipe.data in _NUM_TRAINING:
         count, classes = _NUM_TRAINING[recipe.data]
         labels = torch.arange(count) % classes  # as many of each class, more or less
         shares = {"val": recipe.val, **({"test": 0.2} if recipe.data == "digits" else {})}

@@ -65,9 +65,7 @@ class Draws:
         start = _signed(_stream(self.seed, self.epoch, self.place) + _GAMMA)
         places = self.indices * MOST + torch.arange(count, device=self.indices.device)[:, None]
         mixed = places.mul_(_signed(_GAMMA)).add_(start)  # which wraps around, as 64 bits do
-        mixed = _fold(mixed, 30).mul_(_signed(_FIRST))
-        mixed = _fold(mixed, 27).mul_(_signed(_SECOND))
-        return (_fold(mixed, 31) >> 40).bitwise_and_(0xFFFFFF).float().mul_(2**-24)
+        return (mix_bits(mixed) >> 40).bitwise_and_(0xFFFFFF).float().mul_(2**-24)
 
 
 Augment: TypeAlias = Callable[[Any, Any, Draws], tuple[Any, Any]]
@@ -78,7 +76,14 @@ def _stream(seed: int, epoch: int, place: int) -> int:
     return derive_seed(seed, "augment", epoch, place)
 
 
-def _fold(mixed: Int64[Tensor, "D B"], bits: int) -> Int64[Tensor, "D B"]:
+def mix_bits(numbers: Int64[Tensor, "..."]) -> Int64[Tensor, "..."]:
+    """The output function of SplitMix64, on 64 bits each: one bit that differs changes about half of them."""
+    mixed = _fold(numbers, 30).mul_(_signed(_FIRST))
+    mixed = _fold(mixed, 27).mul_(_signed(_SECOND))
+    return _fold(mixed, 31)
+
+
+def _fold(mixed: Int64[Tensor, "..."], bits: int) -> Int64[Tensor, "..."]:
     """`mixed ^ (mixed >> bits)`, of numbers without a sign."""
     return (mixed >> bits).bitwise_and_(2 ** (64 - bits) - 1).bitwise_xor_(mixed)
 

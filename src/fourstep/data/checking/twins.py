@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fourstep.data.checking.finding import Finding
+from fourstep.data.draws import mix_bits
 
 RARE = 0.99  # share of a split's rows that differ, below which equal ones are no sign of a mistake
 _PART = 2**24  # bytes that are hashed at once
@@ -47,7 +48,7 @@ def hash_samples(values: Tensor) -> NDArray[np.uint64]:
     """A number per sample, the same for samples of the same bytes; others share one by chance of 2**-64 a pair or so.
 
     Source: multiply-add hashing with random odd factors, J. L. Carter and M. N. Wegman 1979, "Universal classes of hash
-    functions", over words of eight bytes, with each word mixed first by the finalizer of S. Vigna's splitmix64.
+    functions", over words of eight bytes, with each word mixed first by the output function of SplitMix64.
     """
     raw = values.detach().cpu().contiguous().view(len(values), -1).view(torch.uint8).numpy()
     padded = -(-raw.shape[1] // 8) * 8
@@ -57,14 +58,9 @@ def hash_samples(values: Tensor) -> NDArray[np.uint64]:
     for start in range(0, len(raw), step):
         part = np.zeros((min(step, len(raw) - start), padded), np.uint8)
         part[:, : raw.shape[1]] = raw[start : start + step]
-        hashes[start : start + step] = (_mix(part.view(np.uint64)) * factors).sum(1, dtype=np.uint64)
+        mixed = mix_bits(torch.from_numpy(part.view(np.int64))).numpy()
+        hashes[start : start + step] = (mixed.view(np.uint64) * factors).sum(1, dtype=np.uint64)
     return hashes
-
-
-def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
 
 
 def _confirmed(

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,12 @@ def read_csv(path: Path, texts: Collection[str] | None) -> pl.DataFrame:
     if is_ragged and _check_lines(path, separator, len(header)):  # blank lines alone: polars makes empty rows of them
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     frame.columns = [name.strip() for name in header]
-    return frame.with_columns([_tidy(frame[name], texts is None or name in texts) for name in _names_of_texts(frame)])
+
+    def tidy(name: str) -> pl.Series:
+        return _tidy(frame[name], texts is None or name in texts)
+
+    with ThreadPoolExecutor() as threads:  # polars lets others work meanwhile
+        return frame.with_columns(threads.map(tidy, _names_of_texts(frame)))
 
 
 def _read_header(path: Path) -> tuple[list[str], str]:

@@ -4,6 +4,7 @@ Shapes: N rows, D values of a row: its numbers, then a code for each category.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -138,10 +139,12 @@ def stack_rows(columns: Sequence[Encoded], rows: NDArray[np.int64] | None = None
     """
     num_rows = len(columns[0]) if rows is None else len(rows)
     stacked = np.empty((num_rows, len(columns)), np.float32)
-    block = np.empty((len(columns), min(_BLOCK, num_rows)), np.float32)
-    for start in range(0, num_rows, _BLOCK):
-        end = min(start + _BLOCK, num_rows)
-        for values, into in zip(columns, block, strict=True):
-            into[: end - start] = values[start:end] if rows is None else values[rows[start:end]]
-        stacked[start:end] = block[:, : end - start].T
+
+    def stack(start: int) -> None:
+        chosen = slice(start, start + _BLOCK) if rows is None else rows[start : start + _BLOCK]
+        stacked[start : start + _BLOCK] = np.stack([values[chosen] for values in columns]).T
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:  # numpy lets others work meanwhile
+        for _ in threads.map(stack, range(0, num_rows, _BLOCK)):
+            pass
     return torch.from_numpy(stacked)

@@ -72,7 +72,9 @@ def find_kind(series: pl.Series, num_rows: int) -> str:
     if plain.dtype == pl.Datetime:
         return "date"
     if plain.dtype == pl.Float64:
-        return "identifier" if _names_rows(series.name, np.sort(plain.drop_nulls().to_numpy()), num_rows) else "number"
+        values = plain.drop_nulls().to_numpy()
+        is_name = _are_whole(values) and _names_rows(series.name, np.sort(values), num_rows)
+        return "identifier" if is_name else "number"
     if plain.dtype != pl.String:
         return "text"
     known = plain.drop_nulls()
@@ -95,9 +97,8 @@ def refuse_mixed(series: pl.Series, where: str, otherwise: str) -> None:
     if series.dtype != pl.String:
         return
     different = series.drop_nulls().unique()
-    with_comma = series.str.contains(",", literal=True).fill_null(value=False)
-    if with_comma.any() and different.str.contains(_COMMAS).all():
-        row = int(with_comma.to_numpy().argmax())
+    if different.str.contains(",", literal=True).any() and different.str.contains(_COMMAS).all():
+        row = int(series.str.contains(",", literal=True).fill_null(value=False).to_numpy().argmax())
         raise DataError(
             f"{place(where, row, series.name)} is {series[row]!r}: expected numbers with a point before the decimals "
             f"and nothing between thousands. Write them so, or pass {otherwise}"
@@ -113,20 +114,28 @@ def refuse_mixed(series: pl.Series, where: str, otherwise: str) -> None:
 
 def _names_rows(name: str, ordered: Values, num_rows: int) -> bool:
     """Are these, in ascending order, whole numbers that name the rows?"""
-    if not all((some == np.floor(some)).all() for some in (ordered[:100], ordered)):  # most often the first ones tell
+    if not _are_whole(ordered):
         return False
-    distinct = 1 + int(np.count_nonzero(np.diff(ordered)))
+    distinct = _count_different(ordered)
     all_different = distinct == len(ordered) > 1
     if _NAMED_ID.search(name):
         return distinct > FEW or all_different
     return all_different and distinct >= LEAST_ROWS and ordered[0] >= 0 and bool(ordered[-1] <= num_rows)
 
 
+def _are_whole(values: Values) -> bool:
+    return all((some == np.floor(some)).all() for some in (values[:100], values))  # most often the first ones tell
+
+
+def _count_different(ordered: Values) -> int:
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+
+
 def _learn_number(name: str, values: Values, ordered: Values) -> Column:
     missing = len(values) - len(ordered)
     if len(ordered) == 0:
         return _left_out(name, "number", missing, 0, "no values", "left out, it is empty")
-    distinct = int(1 + np.count_nonzero(np.diff(ordered)))
+    distinct = _count_different(ordered)
     said = f"{ordered[0]:g} to {ordered[-1]:g}"
     if distinct == 1 and not missing:
         return _left_out(name, "number", missing, distinct, said, "left out, it is constant")

@@ -48,6 +48,8 @@ def split_rows(
         return _by_group(table, group, fractions, seed)
     if time is not None:
         return _by_time(table, time, fractions)
+    if not fractions:
+        return {"train": np.arange(table.frame.height)}
     numbers = torch.arange(table.frame.height)
     labels, names = (numbers, ()) if stratify is None else _to_labels(table.frame[stratify])
     parts = hold_out(numbers, labels, fractions, seed=seed, stratify=stratify is not None, classes=names)

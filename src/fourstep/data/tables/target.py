@@ -143,6 +143,8 @@ def _find_task_of(train: pl.Series, table: Table) -> str:
         raise DataError(
             f"{table.where}, column {train.name!r} holds {plain.dtype}: expected numbers or classes as the target"
         )
+    if plain.dtype == pl.Float64 and not (plain % 1 == 0).all():
+        return "regression"
     distinct = plain.n_unique()
     if find_kind(train, table.frame.height) in ("identifier", "text") or (
         plain.dtype == pl.String and distinct > MOST_CLASSES
@@ -154,8 +156,7 @@ def _find_task_of(train: pl.Series, table: Table) -> str:
         )
     if plain.dtype == pl.String or train.dtype == pl.Boolean:
         return "classes"
-    is_whole = bool((plain % 1 == 0).all())
-    return "classes" if is_whole and distinct <= min(FEW_NUMBERS, max(2, len(train) // 2)) else "regression"
+    return "classes" if distinct <= min(FEW_NUMBERS, max(2, len(train) // 2)) else "regression"
 
 
 def _sorted_classes(train: pl.Series, where: str) -> tuple[str, ...]:

@@ -50,8 +50,9 @@ def from_table(
       1 + value / that median is taken.
     - a *category* is text with few different values: at most 50, or half as many as rows. Its codes are 0 for what
       training did not have, then the values in the order of the alphabet, then one for missing values, if it had any.
-    - a *date*, as 2020-12-31, 2020/12/31 or 31.12.2020, the first also with a time, becomes days since 1970, year,
-      month, day of the week and hour, each as a number.
+    - a *date*, as 2020-12-31, 2020/12/31, 31.12.2020 or 12/31/2020, the first also with a time, becomes days since
+      1970, year, month, day of the week and hour, each as a number. Where slashes leave open which is the month, it is
+      refused.
     - *text* and *identifiers* are left out, as are columns that are constant or empty. An identifier is whole numbers
       that are all different and count no further than the rows, text that is different in most rows, or more than 50
       values under a name such as `id`, `user_id` or `PassengerId`.

@@ -23,6 +23,7 @@ from fourstep.data.tables.column import Column
 from fourstep.data.tables.encoding import TableEncoding
 from fourstep.data.tables.reading import Table
 from fourstep.data.tables.splitting import split_rows
+from fourstep.errors import DataError
 
 
 def encoding_of(data: fs.Data) -> TableEncoding:
@@ -119,7 +120,10 @@ def test_a_date_becomes_numbers() -> None:
     np.testing.assert_allclose(batches_of(data, "train").inputs, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("written", ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
+@pytest.mark.parametrize(
+    "written",
+    ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"],
+)
 def test_a_date_s_text_is_as_good_as_the_date(written: str) -> None:
     """The same numbers from texts as from dates."""
     dates = pd.Series(pd.date_range("2019-12-30", periods=40, freq="D"))
@@ -133,6 +137,34 @@ def test_a_date_s_text_is_as_good_as_the_date(written: str) -> None:
         of_dates.to_inputs(pd.DataFrame({"at": dates.dt.strftime(written)})),
         of_texts.to_inputs(pd.DataFrame({"at": dates})),
     )
+
+
+@pytest.mark.parametrize("kinds", [None, {"at": "date"}], ids=["found", "as asked"])
+def test_a_month_that_may_be_a_day_is_not_guessed(kinds: dict[str, str] | None) -> None:
+    """The firsts of months are dates either way round; in order of time or not."""
+    firsts = pd.date_range("2015-01-01", periods=72, freq="MS").strftime("%m/%d/%Y")
+    table = pd.DataFrame({"at": firsts, "x": np.arange(72.0) * 0.1, "y": np.arange(72.0) + 0.5})
+
+    with pytest.raises(
+        DataError, match=r"column 'at' is '\d\d/01/20\d\d'.*month or day.*2020-12-31.*'category'"
+    ) as caught:
+        fs.data.from_table(table, target="y", kinds=kinds)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match=r"column 'at' is '\d\d/01/20\d\d'.*month or day"):
+        fs.data.from_table(table, target="y", time="at", kinds={"at": "category"})
+    assert encoding_of(fs.data.from_table(table, target="y", kinds={"at": "text"})).num_numbers == 1
+
+
+@pytest.mark.parametrize("written", ["%d.%m.%y", "%m/%d/%y"])
+def test_a_year_of_two_digits_is_none(written: str) -> None:
+    """It would be a date of the first century."""
+    dates = pd.date_range("2019-12-30", periods=40, freq="D").strftime(written)
+
+    data = fs.data.from_table(
+        pd.DataFrame({"at": dates, "x": np.arange(40.0) * 0.1, "y": np.arange(40.0) + 0.5}), target="y"
+    )
+
+    assert {column.name: column.kind for column in encoding_of(data).columns}["at"] == "identifier"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, w
             return _learn_number(series.name, values, ordered)
     train = series.gather(rows)
     missing = to_plain(train).null_count()
-    found = kind or find_kind(train, len(series))
+    found = kind or find_kind(train, len(series), where)
     if missing == len(train):
         return _left_out(series.name, found, missing, 0, "no values", "left out, it is empty")
     if found == "date":
@@ -66,7 +66,7 @@ def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, w
     return _left_out(series.name, found, missing, len(counts), _commonest(counts), f"left out, {reason}")
 
 
-def find_kind(series: pl.Series, num_rows: int) -> str:
+def find_kind(series: pl.Series, num_rows: int, where: str) -> str:
     """The kind of a column by its training rows; see `fourstep.data.from_table` for the rules."""
     plain = to_plain(series)
     if plain.dtype == pl.Datetime:
@@ -78,7 +78,7 @@ def find_kind(series: pl.Series, num_rows: int) -> str:
     if plain.dtype != pl.String:
         return "text"
     known = plain.drop_nulls()
-    if find_date_format(known):
+    if find_date_format(known, where):
         return "date"
     distinct = known.n_unique()
     all_different = distinct == len(known) >= LEAST_ROWS
@@ -170,7 +170,7 @@ def _median(ordered: Values) -> float:
 
 def _learn_date(series: pl.Series, train: pl.Series, rows: NDArray[np.int64], missing: int, where: str) -> Column:
     plain = to_plain(train)
-    date_format = (find_date_format(plain) or DATE_FORMATS[0]) if plain.dtype == pl.String else ""
+    date_format = (find_date_format(plain, where) or DATE_FORMATS[0]) if plain.dtype == pl.String else ""
     scales = []
     for part, of_all in to_parts(series, date_format, where).items():
         values = of_all[rows]

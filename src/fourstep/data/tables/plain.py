@@ -14,7 +14,10 @@ from fourstep.errors import DataError
 Values: TypeAlias = NDArray[np.float64]  # (N,), NaN where there is no value
 
 PARTS = ("days", "year", "month", "weekday", "hour")  # of a date
-DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
+SLASHED = ("%m/%d/%Y", "%d/%m/%Y")  # told apart by a day above 12
+WITH_TIME = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
+DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", *SLASHED, *WITH_TIME)
+_FIRST_YEAR = 1000  # a year of fewer digits is none
 _DAY = 86_400_000_000  # microseconds
 _EXACT = 2**53  # up to which float64 holds whole numbers
 
@@ -112,8 +115,8 @@ def to_dates(series: pl.Series, date_format: str, where: str) -> pl.Series:
     """
     plain = to_plain(series)
     if plain.dtype == pl.String:
-        date_format = date_format or find_date_format(plain) or DATE_FORMATS[0]
-        dates = plain.str.strip_chars().str.to_datetime(date_format, strict=False, time_unit="us")
+        date_format = date_format or find_date_format(plain, where) or DATE_FORMATS[0]
+        dates = _parse_dates(plain, date_format)
         refuse((dates.is_null() & plain.is_not_null()).to_numpy(), series, where, f"a date as {date_format}")
         return dates
     if plain.null_count() == len(plain):
@@ -125,19 +128,30 @@ def to_dates(series: pl.Series, date_format: str, where: str) -> pl.Series:
     return plain
 
 
-def find_date_format(texts: pl.Series) -> str | None:
-    """The first of `DATE_FORMATS` in which all are dates; None where there is none, or no text."""
+def find_date_format(texts: pl.Series, where: str) -> str | None:
+    """The one of `DATE_FORMATS` in which all are dates; None where there is none, or no text.
+
+    Raises:
+        DataError: month and day may be either way round.
+    """
     known = texts.drop_nulls()
-    for date_format in DATE_FORMATS if len(known) else ():
-        if _are_dates(known.head(1), date_format) and _are_dates(
-            known.unique(), date_format
-        ):  # the first tells most often
-            return date_format
-    return None
+    fitting = [some for some in DATE_FORMATS if len(known) and _are_dates(known.head(1), some)]  # most often it tells
+    fitting = [some for some in fitting if _are_dates(known.unique(), some)]
+    if len(fitting) > 1:
+        raise DataError(
+            f"{where}, column {texts.name!r} is {known[0]!r} and the like, of which the first number may be month or "
+            f"day: expected dates as 2020-12-31. Write them so, or pass kinds={{{texts.name!r}: 'category'}}"
+        )
+    return fitting[0] if fitting else None
 
 
 def _are_dates(texts: pl.Series, date_format: str) -> bool:
-    return texts.str.strip_chars().str.to_datetime(date_format, strict=False, time_unit="us").null_count() == 0
+    return _parse_dates(texts, date_format).null_count() == 0
+
+
+def _parse_dates(texts: pl.Series, date_format: str) -> pl.Series:
+    dates = texts.str.strip_chars().str.to_datetime(date_format, strict=False, time_unit="us")
+    return dates.set((dates.dt.year() < _FIRST_YEAR).fill_null(value=False), None)
 
 
 def to_parts(series: pl.Series, date_format: str, where: str) -> dict[str, Values]:

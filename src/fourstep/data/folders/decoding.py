@@ -14,7 +14,7 @@ import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -27,6 +27,7 @@ UNREADABLE = bytes(hashlib.sha256().digest_size)  # what stands for the content 
 Stamp: TypeAlias = tuple[int, int, int]  # size in bytes; when content, and when anything else changed, in ns
 Decoded: TypeAlias = tuple[bytes, list[tuple[int, str]], list[int]]
 
+_CHUNK = 2**16  # bytes that are read at once
 _GREY = ("1", "L", "LA", "La")
 
 
@@ -51,6 +52,11 @@ def decode(path: str, size: int, *, color: bool) -> NDArray[np.uint8]:
     Raises:
         PictureError: the file is missing, no picture, damaged, or too large.
     """
+    with _quiet():
+        return _decode(path, size, color=color)
+
+
+def _decode(path: str, size: int, *, color: bool) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps  # noqa: PLC0415 - optional
 
     mode = "RGB" if color else "L"
@@ -76,19 +82,23 @@ def decode_block(paths: Sequence[str], stamps: Sequence[Stamp], size: int, *, co
         numbers of those that changed since they were listed.
     """
     rows, damaged, changed = [], [], []
-    for i, (path, stamp) in enumerate(zip(paths, stamps, strict=True)):
-        try:
-            if stamp_of(os.stat(path)) != stamp:  # noqa: PTH116 - a Path takes as long as the call
-                changed.append(i)
-                continue
-        except OSError:
-            changed.append(i)
-            continue
-        try:
-            rows.append(decode(path, size, color=color))
-        except PictureError as error:
-            damaged.append((i, str(error)))
-    return b"".join(row.tobytes() for row in rows), damaged, changed
+    with _quiet():
+        for i, (path, stamp) in enumerate(zip(paths, stamps, strict=True)):
+            try:
+                if _has_changed(path, stamp):
+                    changed.append(i)
+                else:
+                    rows.append(_decode(path, size, color=color).tobytes())
+            except PictureError as error:
+                damaged.append((i, str(error)))
+    return b"".join(rows), damaged, changed
+
+
+def _has_changed(path: str, stamp: Stamp) -> bool:
+    try:
+        return stamp_of(os.stat(path)) != stamp  # noqa: PTH116 - a Path takes as long as the call
+    except OSError:
+        return True
 
 
 def look(paths: Sequence[str], *, find_color: bool) -> tuple[bytes, bool]:
@@ -102,16 +112,29 @@ def look(paths: Sequence[str], *, find_color: bool) -> tuple[bytes, bool]:
         Their SHA-256, `32 N` bytes; and whether a picture with colour was looked for and is there.
     """
     digests, has_color = [], False
-    for path in paths:
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123 - as above
-                digests.append(hashlib.file_digest(file, "sha256").digest())
-            has_color = has_color or (find_color and not _is_grey(path))
-        except OSError:
-            digests.append(UNREADABLE)
-        except PictureError:
-            pass
+    with _quiet():
+        for path in paths:
+            try:
+                digests.append(_digest(path))
+                has_color = has_color or (find_color and not _is_grey(path))
+            except OSError:
+                digests.append(UNREADABLE)
+            except PictureError:
+                pass
     return b"".join(digests), has_color
+
+
+def _digest(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+        digest = hashlib.sha256(file.read(_CHUNK))  # most often all of it; `file_digest` clears 256 KiB for each file
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def _quiet() -> AbstractContextManager[Any]:
+    """Without warnings: of sizes, which are looked at here, and of odd metadata."""
+    return warnings.catch_warnings(action="ignore")
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -127,15 +150,13 @@ def _opened(path: str) -> Iterator[Any]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as above
             raise PictureError("cannot be read as a picture: it is no plain file")  # noqa: TRY301 - one way out
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes, which are looked at here, and of odd metadata
-            with Image.open(path, formats=KINDS) as picture:
-                if picture.width * picture.height > MAX_PIXELS or max(picture.size) > MAX_SIDE:
-                    raise PictureError(  # noqa: TRY301 - as above
-                        f"has {picture.width} x {picture.height} pixels: expected at most {MAX_PIXELS:,}, "
-                        f"and {MAX_SIDE:,} on a side"
-                    )
-                yield picture
+        with open(path, "rb") as file, Image.open(file, formats=KINDS) as picture:  # noqa: PTH123 - as above
+            if picture.width * picture.height > MAX_PIXELS or max(picture.size) > MAX_SIDE:
+                raise PictureError(  # noqa: TRY301 - as above
+                    f"has {picture.width} x {picture.height} pixels: expected at most {MAX_PIXELS:,}, "
+                    f"and {MAX_SIDE:,} on a side"
+                )
+            yield picture
     except PictureError:
         raise
     except UnidentifiedImageError as error:

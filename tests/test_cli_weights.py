@@ -3,13 +3,16 @@
 import io
 import os
 import pickle
+import re
+import subprocess
+import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import fourstep as fs
@@ -129,3 +132,26 @@ def test_a_file_that_would_run_code_is_refused(command: tuple[str, ...], tmp_pat
     assert errors.startswith("fourstep: a.pt is refused: it asks for ")
     assert errors.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+SHORT = """
+import resource, sys
+from fourstep.cli import main
+import safetensors.torch
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**26, size + 2**26))
+sys.exit(main(["weights", "show", sys.argv[1]]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells how much memory a process has")
+def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
+    """Whoever it is that wanted more."""
+    save_file({"weight": torch.zeros(2**25)}, tmp_path / "large.safetensors")
+
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT, tmp_path / "large.safetensors"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert re.fullmatch(r"fourstep: the memory ran out: .*\. Close other programs, or use smaller batches\n", done.stderr)

@@ -1,7 +1,7 @@
 """The command `fourstep`: it reads arguments, calls, and prints. Everything that it does can be done from Python.
 
-Exit codes: 0 done, 1 the training failed, 2 wrong usage or input (one line that says what, where and how to mend it),
-130 and 143 stopped by Ctrl-C or SIGTERM, with everything saved.
+Exit codes: 0 done, 1 the training failed or the memory ran out, 2 wrong usage or input (one line that says what, where
+and how to mend it), 130 and 143 stopped by Ctrl-C or SIGTERM, with everything saved.
 """
 
 import os
@@ -89,7 +89,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mend = "Expected a file or folder that is there and may be used" if named else "Is there room on the disk?"
         print(f"fourstep: {said}. {mend}", file=sys.stderr)
         return WRONG
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        said = one_line(str(error) or "no more is given")
+        print(f"fourstep: the memory ran out: {said}. Close other programs, or use smaller batches", file=sys.stderr)
+        return FAILED
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python's own, torch's for a GPU, or torch's for the CPU, which is told from other errors by its text alone."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def _show_warning(

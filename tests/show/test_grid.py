@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import torch
 from matplotlib.image import imread
+from rich.cells import cell_len
 from torch import Tensor
 
 import fourstep as fs
@@ -58,6 +59,20 @@ def test_rows_are_equally_full(count: int, columns: int | None, expected: int, t
 
     assert round(width / (1.1 * 150)) == expected
     assert round(height / ((1.1 + 0.17) * 150)) == -(-count // expected)
+
+
+@pytest.mark.parametrize("title", ["a quite long name of a class", "名字很长的一个类别"])
+def test_a_long_title_has_room(title: str, tmp_path: Path) -> None:
+    """Between two columns of titles, and at the edges, nothing is written."""
+    save_image_grid(torch.ones(2, 20, 32), [title] * 2, tmp_path / "grid.svg")
+    width = float(ET.parse(tmp_path / "grid.svg").getroot().attrib["width"].removesuffix("pt"))  # noqa: S314 - our own
+    save_image_grid(torch.ones(2, 20, 32), ["ink" * (len(title) // 3)] * 2, tmp_path / "grid.png")
+    is_ink = (imread(tmp_path / "grid.png")[..., 0] < 0.5).any(0)  # white images: titles alone
+    edges = [round(len(is_ink) * place) for place in (0, 0.5, 1)]
+
+    assert width / 72 / 2 > 0.06 * cell_len(title)  # inches: DejaVu Sans takes half of its height for a letter
+    assert is_ink.any()
+    assert not any(is_ink[max(0, edge - 3) : edge + 3].any() for edge in edges)
 
 
 @pytest.mark.parametrize(

@@ -83,24 +83,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who read the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
-    except OSError as error:  # such as a name that no file can have, or a folder that may not be entered
-        named = error.filename is not None
-        said = f"{one_line(str(error.filename))}: {reason(error)}" if named else reason(error)
-        mend = "Expected a file or folder that is there and may be used" if named else "Is there room on the disk?"
-        print(f"fourstep: {said}. {mend}", file=sys.stderr)
-        return WRONG
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+    except (OSError, MemoryError, RuntimeError) as error:  # of whatever we call
+        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
             raise
-        said = one_line(str(error) or "no more is given")
-        print(f"fourstep: the memory ran out: {said}. Close other programs, or use smaller batches", file=sys.stderr)
-        return FAILED
+        print(f"fourstep: {_in_a_line(error)}", file=sys.stderr)
+        return WRONG if isinstance(error, OSError) else FAILED
     return 0
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Python's own, torch's for a GPU, or torch's for the CPU, which is told from other errors by its text alone."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+def _in_a_line(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        said = one_line(str(error) or "no more is given")
+        return f"the memory ran out: {said}. Close other programs, or use smaller batches"
+    if error.filename is None:
+        return f"{reason(error)}. Is there room on the disk?"
+    return f"{one_line(str(error.filename))}: {reason(error)}. Expected a file or folder that is there and may be used"
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """An error of torch that says so; those of the CPU are told from others by their text alone."""
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def _show_warning(

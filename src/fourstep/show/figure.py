@@ -132,8 +132,16 @@ def render(figure: Figure, kind: str, target: Path | BytesIO) -> None:
         kind: `svg`, `png` or `pdf`.
         target: where to.
     """
-    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "fourstep", "svg.fonttype": "none"}):
-        # text stays text: small, searchable
+    with (
+        warnings.catch_warnings(),
+        mpl.rc_context(
+            {
+                "svg.hashsalt": "fourstep",
+                "svg.fonttype": "none",  # text stays text: small, searchable
+                "image.composite_image": False,  # to paste images together takes longer the more there are
+            }
+        ),
+    ):
         if kind == "svg":  # whoever shows it has fonts of his own
             warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(target, format=kind, dpi=150, metadata=UNDATED[kind])

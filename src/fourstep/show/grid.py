@@ -8,14 +8,18 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.cells import cell_len
 from torch import Tensor
 
 from fourstep.errors import DataError, ShapeError, check_count
 from fourstep.show.figure import save_figure
 
-INCHES = 1.1  # an image's side
+INCHES = 1.1  # an image's side, with the gap to the next
+GAP = 0.08
 LINE_INCHES = 0.17  # a line of a title
-MOST_IMAGES = 400  # in one picture, which takes a dozen seconds; the time grows faster than their number
+CELL_INCHES = 0.067  # of a title's line: a letter takes one, a Chinese sign two
+MOST_IMAGES = 400  # in one picture
 
 
 def save_image_grid(
@@ -54,18 +58,32 @@ def save_image_grid(
         columns = math.ceil(len(pixels) / math.ceil(len(pixels) / 9))
     check_count("columns", columns)
     columns = min(columns, len(pixels))
-    rows = math.ceil(len(pixels) / columns)
-    lines = max(text.count("\n") + 1 for text in titles)
-    figure = Figure(figsize=(columns * INCHES, rows * (INCHES + lines * LINE_INCHES)), layout="constrained")
+    _draw(pixels, titles, colors, columns, path)
+
+
+def _draw(
+    pixels: NDArray[np.float32], titles: Sequence[str], colors: Sequence[str], columns: int, path: str | Path
+) -> None:
+    """All on one pair of axes, in inches from the top left: a pair for each image takes ten times as long."""
+    tall, wide = (side * (INCHES - GAP) / max(pixels.shape[1:3]) for side in pixels.shape[1:3])
+    title_lines = max(text.count("\n") + 1 for text in titles)
+    longest = max(cell_len(line) for text in titles for line in text.split("\n"))
+    width, height = max(INCHES, CELL_INCHES * longest + GAP), title_lines * LINE_INCHES + tall + GAP
+    size = columns * width, math.ceil(len(pixels) / columns) * height
+    figure = Figure(figsize=size)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, size[0]), ylim=(size[1], 0), autoscale_on=False)
+    axes.set_axis_off()
     for index, (image, text, color) in enumerate(zip(pixels, titles, colors, strict=True)):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(text, color=color, fontsize=8, parse_math=False)
-        axes.set_axis_off()
+        row, column = divmod(index, columns)
+        middle, bottom = (column + 0.5) * width, (row + 1) * height - GAP / 2
+        extent = (middle - wide / 2, middle + wide / 2, bottom, bottom - tall)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=extent, aspect="auto")
+        top = bottom - tall - GAP / 2
+        axes.text(middle, top, text, color=color, fontsize=8, ha="center", va="bottom", parse_math=False)
     save_figure(figure, path)
 
 
-def _pixels(images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _pixels(images: Tensor) -> NDArray[np.float32]:
     """The images as floats in 0..1: `(N, H, W)` grey, or `(N, H, W, 3)`."""
     if images.dim() not in (3, 4) or (images.dim() == 4 and images.shape[1] not in (1, 3)):  # noqa: PLR2004 - as the message says
         raise ShapeError(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
@@ -67,7 +68,7 @@ def test_a_long_title_has_room(title: str, tmp_path: Path) -> None:
     save_image_grid(torch.ones(2, 20, 32), [title] * 2, tmp_path / "grid.svg")
     width = float(ET.parse(tmp_path / "grid.svg").getroot().attrib["width"].removesuffix("pt"))  # noqa: S314 - our own
     save_image_grid(torch.ones(2, 20, 32), ["ink" * (len(title) // 3)] * 2, tmp_path / "grid.png")
-    is_ink = (imread(tmp_path / "grid.png")[..., 0] < 0.5).any(0)  # white images: titles alone
+    is_ink = np.any(imread(tmp_path / "grid.png")[..., 0] < 0.5, axis=0)  # white images: titles alone
     edges = [round(len(is_ink) * place) for place in (0, 0.5, 1)]
 
     assert width / 72 / 2 > 0.06 * cell_len(title)  # inches: DejaVu Sans takes half of its height for a letter

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from fourstep.data.folders import decoding
 from fourstep.data.folders.decoding import (
     UNREADABLE,
     PictureError,
@@ -219,3 +220,23 @@ def test_a_damaged_file_is_pixels_or_a_reason(
     path.write_bytes(content[: len(content) - cut % len(content)])
     with suppress(PictureError):
         assert decode(str(path), 8, color=True).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("color", [True, False])
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "P", "CMYK", "I;16"])
+def test_strips_are_the_whole(kind: str, color: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a parameter of the test
+    """A picture that is converted in many parts is the one that is converted in one."""
+    noise = np.random.default_rng(0).integers(0, 256, (13, 9, 4), dtype=np.uint8)
+    picture = Image.fromarray(noise).convert("P" if kind == "P" else "RGBA")
+    if kind == "I;16":
+        picture = Image.fromarray(noise.view(np.uint16)[..., 0])
+    elif kind != "P":
+        picture = picture.convert("RGB").convert(kind) if kind == "CMYK" else picture.convert(kind)
+    path = tmp_path / ("a.tif" if kind == "CMYK" else "a.png")
+    if kind == "P":
+        picture.info["transparency"] = 3
+    picture.save(path)
+    whole = decode(str(path), 6, color=color)
+    monkeypatch.setattr(decoding, "_STRIP", 20)
+
+    assert np.array_equal(decode(str(path), 6, color=color), whole)

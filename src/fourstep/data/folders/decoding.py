@@ -28,6 +28,7 @@ Stamp: TypeAlias = tuple[int, int, int]  # size in bytes; when content, and when
 Decoded: TypeAlias = tuple[bytes, list[tuple[int, str]], list[int]]
 
 _CHUNK = 2**16  # bytes that are read at once
+_STRIP = 2**20  # pixels that are converted at once
 _GREY = ("1", "L", "LA", "La")
 
 
@@ -171,10 +172,22 @@ def _opened(path: str) -> Iterator[Any]:
 
 
 def _converted(picture: Any, mode: str) -> Any:
-    """The picture in grey or in colour."""
+    """The picture in grey or in colour, made strip by strip: what lies between would take its memory several times."""
     from PIL import Image  # noqa: PLC0415 - optional
 
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
+    if picture.mode == mode and not picture.has_transparency_data:
+        return picture
+    whole, rows = Image.new(mode, picture.size), max(1, _STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        box = (0, top, picture.width, min(top + rows, picture.height))
+        whole.paste(_converted_strip(picture.crop(box), mode, picture.format), box)
+    return whole
+
+
+def _converted_strip(picture: Any, mode: str, kind: str) -> Any:
+    from PIL import Image  # noqa: PLC0415 - optional
+
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and kind in ("PNG", "PPM")):
         wide = np.asarray(picture).clip(0, 65_535).astype(np.uint32)
         picture = Image.fromarray(((wide + 128) // 257).astype(np.uint8))  # rounded: 65,535 is 255 x 257
     elif picture.mode in ("I", "F"):

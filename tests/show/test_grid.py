@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from torch import Tensor
 
 import fourstep as fs
+from fourstep.show import fonts
 from fourstep.show.grid import save_image_grid
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -60,6 +61,19 @@ def test_rows_are_equally_full(count: int, columns: int | None, expected: int, t
 
     assert round(width / (1.1 * 150)) == expected
     assert round(height / ((1.1 + 0.17) * 150)) == -(-count // expected)
+
+
+def test_chinese_signs_ask_for_a_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one is installed nothing is said; where none is, one line; an SVG is drawn by whoever shows it."""
+    monkeypatch.setattr(fonts, "FAMILIES", ("No Such Font", "DejaVu Sans Mono"))
+    save_image_grid(torch.ones(1, 4, 4), ["猫"], tmp_path / "grid.png")
+    monkeypatch.setattr(fonts, "FAMILIES", ("No Such Font",))
+    save_image_grid(torch.ones(1, 4, 4), ["猫"], tmp_path / "grid.svg")
+    save_image_grid(torch.ones(1, 4, 4), ["naïve"], tmp_path / "grid.png")
+
+    with pytest.warns(fs.FourstepWarning, match="no font for '猫' in the picture: expected an installed one") as said:
+        save_image_grid(torch.ones(2, 4, 4), ["猫", "狗"], tmp_path / "grid.png")
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize("title", ["a quite long name of a class", "名字很长的一个类别"])

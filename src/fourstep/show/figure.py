@@ -15,6 +15,7 @@ from fourstep.errors import ConfigError
 from fourstep.files import atomic_write
 from fourstep.history import CLEAN, History
 from fourstep.show.best import best_point, judged
+from fourstep.show.fonts import add_fonts
 from fourstep.show.labels import is_logarithmic, metric_of, number, panels, title
 from fourstep.show.thinning import Curves, ThinnedCurve, curves_of
 
@@ -132,6 +133,8 @@ def render(figure: Figure, kind: str, target: Path | BytesIO) -> None:
         kind: `svg`, `png` or `pdf`.
         target: where to.
     """
+    if kind != "svg":  # whoever shows that has fonts of their own
+        add_fonts(figure)
     with (
         warnings.catch_warnings(),
         mpl.rc_context(
@@ -142,6 +145,5 @@ def render(figure: Figure, kind: str, target: Path | BytesIO) -> None:
             }
         ),
     ):
-        if kind == "svg":  # whoever shows it has fonts of his own
-            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(target, format=kind, dpi=150, metadata=UNDATED[kind])

@@ -402,7 +402,10 @@ fs.fit(model, data, torch.nn.CrossEntropyLoss(), optimizer, epochs=30, folder="r
 
 @pytest.mark.parametrize(
     ("seed", "ending"),
-    [("0", "model, optimizer and numbers"), ("hash(object())", "exactly: another model")],
+    [
+        ("0", "model, optimizer and numbers"),
+        pytest.param("hash(object())", "exactly: another model", marks=pytest.mark.slow),
+    ],
 )
 def test_a_script_s_resuming_can_be_tried(seed: str, ending: str, tmp_path: Path) -> None:
     """It is really killed; one whose start is another each time is found out."""

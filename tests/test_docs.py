@@ -31,6 +31,7 @@ def test_both_languages_show_the_same_commands_and_code() -> None:
     assert bare(english[1]) == bare(chinese[1])
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     """One after the other, in an empty folder, as a reader types them; `make`'s are targets of the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

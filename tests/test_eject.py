@@ -220,8 +220,9 @@ def few_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "_ASSETS", folder)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_digits")
-@pytest.mark.parametrize("names", [HEAVY[2:], pytest.param(HEAVY[:2], marks=pytest.mark.slow)], ids=",".join)
+@pytest.mark.parametrize("names", [HEAVY[2:], HEAVY[:2]], ids=",".join)
 def test_large_networks_end_with_the_same_bits(names: Sequence[str], tmp_path: Path) -> None:
     """After two steps each."""
     folders, own = [], {}

@@ -227,6 +227,7 @@ def test_a_loader_in_a_folder_keeps_torch_s_order(tmp_path: Path) -> None:
     assert len(taken) == len(expected)
 
 
+@pytest.mark.slow
 def test_a_kill_at_every_call_to_the_disk_of_a_save_is_survived(tmp_path: Path) -> None:
     """In the first save, in later ones and in what they remove; in whichever call, the end is the same."""
     whole = finish(tmp_path / "whole")

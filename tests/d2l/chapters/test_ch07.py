@@ -36,6 +36,7 @@ def train(net, resize, lr, num_epochs):
     return d2l.plt.gcf().axes[0].lines[0].get_ydata()
 
 
+@pytest.mark.slow
 def test_7_1_alexnet(printed):
     """One long `nn.Sequential` for images of 224; the flattened layer has 5 x 5 places of each channel."""
     net = nn.Sequential(
@@ -74,6 +75,7 @@ def test_7_2_vgg():
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.slow
 def test_7_3_nin():
     """Blocks whose 1 x 1 layers follow, and global pooling in the place of dense layers."""
 
@@ -112,6 +114,7 @@ class Inception(nn.Module):
         return d2l.concat([one(X) for one in self.paths], 1)
 
 
+@pytest.mark.slow
 def test_7_4_googlenet():
     """Stages `b1` to `b5`, one after the other, and a dense layer."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmarks.plan import PEERS, SIZES
 from benchmarks.sample import Measurement
-from benchmarks.tables import Samples, growth_of, head, pairs_of, row, seconds_of
+from benchmarks.tables import Samples, growth_of, head, pairs_of, ratio_of, row
 
 # work -> how many times the limit's seconds `fit` may take, and how many times as fast it must be as each of the others
 RATIOS = {
@@ -69,32 +69,25 @@ def bar_table(bars: list[Bar]) -> list[str]:
     return [*lines, *(["", f"{missing} of {len(bars)} bars were not measured."] if missing else [])]
 
 
-def ratio(one: float | None, other: float | None) -> float | None:
-    """One over the other; None where either is not known."""
-    return None if one is None or other is None else one / other
-
-
 def speed_bars(samples: Samples) -> Iterator[Bar]:
     """`fit` against the others, and `fourstep.d2l` against `fit`."""
 
-    def seconds(contender: str, work: str) -> float | None:
-        if contender != "best peer":
-            return seconds_of(samples, Measurement(contender=contender, work=work))
-        return min((peer for name in PEERS if (peer := seconds(name, work)) is not None), default=None)
+    def over(work: str, one: str, other: str) -> float | None:
+        """One's seconds over the other's."""
+        if one == "best peer":
+            peers = [over(work, name, other) for name in PEERS]
+            return min((peer for peer in peers if peer is not None), default=None)
+        measured = (Measurement(contender=name, work=work) for name in (one, other))
+        return ratio_of(samples, *measured)
 
     for work, (limit, faster) in RATIOS.items():
-        fit = seconds("fit", work)
-        yield Bar(
-            name=f"{work}: fit's time over the limit's",
-            sense="at most",
-            limit=limit,
-            measured=ratio(fit, seconds("limit", work)),
-        )
+        measured = over(work, "fit", "limit")
+        yield Bar(name=f"{work}: fit's time over the limit's", sense="at most", limit=limit, measured=measured)
         for contender, least in faster.items():
-            measured = ratio(seconds(contender, work), fit)
+            measured = over(work, contender, "fit")
             yield Bar(name=f"{work}: fit's speed over {contender}'s", sense="at least", limit=least, measured=measured)
     for work in ("softmax", "mlp", "lenet"):
-        measured = ratio(seconds("fit", work), seconds("d2l", work))
+        measured = over(work, "fit", "d2l")
         yield Bar(name=f"{work}: d2l's speed over fit's", sense="at least", limit=D2L, measured=measured)
 
 
@@ -108,7 +101,8 @@ def other_bars(samples: Samples) -> Iterator[Bar]:
         return median(getattr(run, value) for run in runs) if runs else None
 
     for work in ("linear", "softmax", "mlp", "lenet", "resnet"):
-        measured = ratio(median_of("fit", work, "peak_mb"), median_of("hand", work, "peak_mb"))
+        fit, hand = median_of("fit", work, "peak_mb"), median_of("hand", work, "peak_mb")
+        measured = None if fit is None or hand is None else fit / hand
         yield Bar(name=f"{work}: fit's peak memory over hand's", sense="at most", limit=PEAK, measured=measured)
     for work, most in SHOWN.items():
         ratios = pairs_of(samples, work, "fit-shown")

@@ -146,8 +146,17 @@ def size_table(samples: Samples, measurements: Sequence[Measurement]) -> list[st
 
 def growth_of(samples: Samples, contender: str, size: int) -> float | None:
     """How many times as long as over 60,000 samples an epoch takes; None where either was not run."""
-    large, own = seconds_of(samples, at_size(contender, size)), seconds_of(samples, at_size(contender, OWN_SIZE))
-    return None if large is None or own is None else large / own
+    return ratio_of(samples, at_size(contender, size), at_size(contender, OWN_SIZE))
+
+
+def ratio_of(samples: Samples, one: Measurement, other: Measurement) -> float | None:
+    """The median over all rounds of one's seconds over the other's; None where either was not run.
+
+    Of one round: the machine may have been another one in the next.
+    """
+    pairs = zip(results_of(samples, one), results_of(samples, other), strict=False)
+    ratios = [result.seconds / beside.seconds for result, beside in pairs]
+    return median(ratios) if ratios else None
 
 
 def startup_table(samples: Samples, measurements: Sequence[Measurement]) -> list[str]:

@@ -103,7 +103,7 @@ def test_contenders_take_turns() -> None:
     order = list(plan.rounds(planned))
 
     half = len(planned)
-    assert half == 2 * 2 + 2 * 2 + 2 * 2  # two works, two more sizes, two more batch sizes
+    assert half == 2 * 2 + 3 * 2 + 2 * 2  # two works, three sizes, two more batch sizes
     assert order == [*planned, *reversed(planned)]
 
 
@@ -210,10 +210,22 @@ def test_a_disturbed_table_is_refused() -> None:
 
 
 def test_only_what_was_measured_has_a_table() -> None:
-    """A softmax regression of its own size has one table, not one more among the sizes and batch sizes."""
-    fit, large = plan.at_size("fit", plan.OWN_SIZE), plan.at_size("fit", plan.SIZES[-1])
+    """A softmax regression of its own batch size has one table, not one more among the batch sizes."""
+    fit, large = plan.at_batch("fit", plan.OWN_BATCH), plan.at_batch("fit", plan.BATCHES[-1])
     runs = {fit: [sample(fit, 1.0)], large: [sample(large, 4.0)]}
 
     assert [line for line in tables.make_tables({fit: runs[fit]}) if line.startswith("##")] == ["## softmax"]
     titles = [line for line in tables.make_tables(runs) if line.startswith("##")]
-    assert titles == ["## softmax", "## softmax, more and less data"]
+    assert titles == ["## softmax", "## softmax, batch sizes"]
+
+
+def test_what_is_compared_is_of_one_round() -> None:
+    """A machine that is three times as slow in two of three rounds, within one of them too, does not shift a ratio."""
+    fit, hand = (Measurement(contender=name, work="lenet") for name in ("fit", "hand"))
+    samples = {
+        fit: [sample(fit, seconds) for seconds in (1.0, 3.0, 3.0)],
+        hand: [sample(hand, seconds) for seconds in (2.0, 2.0, 6.0)],
+    }
+
+    assert tables.ratio_of(samples, hand, fit) == 2.0
+    assert tables.ratio_of({fit: samples[fit]}, hand, fit) is None

@@ -68,7 +68,7 @@ $(PEERS)/ready: benchmarks/requirements-peers.txt
 	@touch $@
 
 faults: $(READY)  ## break runs in every way, and look whether they go on, equal in every bit (about ten minutes)
-	$(BIN)/python faults/run.py
+	$(BIN)/python faults/run.py --jobs 2
 
 # In parts that can run side by side, on other machines too: make faults-long SHARD=1/2. What FAULTS holds is not done again.
 SHARD ?= 1/1

@@ -20,6 +20,7 @@ if __name__ == "__main__":
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # no threads to fork
 
 from faults.catalog import FAULTS
+from faults.side_by_side import run_shards
 from faults.trial import Fault, Site
 from faults.zygote import Failure
 from rich.console import Console
@@ -54,6 +55,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--trial", type=int, metavar="N", help="this one alone")
     parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="I/N", help="every N-th trial alone")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="shards to do side by side; default: 1")
     parser.add_argument("--out", type=Path, metavar="FILE", help="append results as JSON lines; what is in it is done")
     parser.add_argument("--scratch", type=Path, metavar="FOLDER", help="where to train; default: the system's own")
     parser.add_argument("--markdown", action="store_true", help="print the report as docs/reliability.md has it")
@@ -127,6 +129,19 @@ def do_all(arguments: argparse.Namespace) -> Iterator[Result]:
             yield result
 
 
+def do_side_by_side(arguments: argparse.Namespace) -> list[Result]:
+    """All trials, in several processes; failures are told at the end."""
+    if arguments.out is not None or arguments.shard != (1, 1) or arguments.trial is not None:
+        sys.exit("--jobs goes with neither --out nor --shard nor --trial: start each shard yourself")
+    given = ["--only", ",".join(arguments.only), "--seed", str(arguments.seed), *["--long"] * arguments.long]
+    given += [] if arguments.scratch is None else ["--scratch", str(arguments.scratch)]
+    results: list[Result] = [json.loads(line) for line in run_shards(Path(__file__), given, arguments.jobs)]
+    for result in results:
+        if result["failure"]:
+            print(tell_failure(result), file=sys.stderr)
+    return results
+
+
 def tell_failure(result: Result) -> str:
     """A failed trial, and the command that repeats it."""
     repeat = f"--only {result['fault']} --seed {result['seed']} --trial {result['trial']}"
@@ -165,7 +180,7 @@ def print_report(rows: list[tuple[str, ...]], *, is_markdown: bool) -> None:
 def main() -> None:
     """Break, look, report."""
     arguments = read_arguments()
-    results = list(do_all(arguments))
+    results = list(do_all(arguments)) if arguments.jobs <= 1 else do_side_by_side(arguments)
     print_report(make_rows(results), is_markdown=arguments.markdown)
     if any(result["failure"] for result in results):
         sys.exit(1)

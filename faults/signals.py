@@ -50,7 +50,7 @@ def _send(site: Site, draw: random.Random, subject: Subject, folder: Path) -> No
         child.kill(number, whole_group=to_group)
     code = child.wait(PATIENCE)
     how = f"{signal.Signals(number).name}{' twice' if twice else ''}{' to the group' if to_group else ''}"
-    ended = any("end" in answer for answer in child.answers[:-1])
+    ended = _had_ended(site, subject, child)
     is_sure = listened and not ended and not twice  # the second may come when nobody listens any more
     expected = {128 + number} if is_sure else {128 + number, -number}
     if code not in expected:
@@ -59,6 +59,11 @@ def _send(site: Site, draw: random.Random, subject: Subject, folder: Path) -> No
         raise Failure(f"{how}, {subject}: a traceback: {child.said()[:9000]}")
     if code > 0 and not twice:
         _check_saved(child, folder, how)
+
+
+def _had_ended(site: Site, subject: Subject, child: Child) -> bool:
+    """Had it done all of its steps? From then on nobody listens for signals, at some instant or other."""
+    return any(answer.get("end") == site.reference(subject)["end"] for answer in child.answers)
 
 
 def _check_saved(child: Child, folder: Path, how: str) -> None:
@@ -83,7 +88,7 @@ def _hang_up(site: Site, draw: random.Random, subject: Subject, folder: Path) ->
     listened = any("start" in answer for answer in child.answers)
     os.close(parent)
     code = child.wait(PATIENCE)
-    ended = any("end" in answer for answer in child.answers[:-1])
+    ended = _had_ended(site, subject, child)
     number = signal.SIGHUP
     if code not in ({128 + number} if listened and not ended else {128 + number, -number}):
         raise Failure(f"the terminal was closed, {subject}: ended with {code}, not {128 + number}")

@@ -141,18 +141,39 @@ def test_a_date_s_text_is_as_good_as_the_date(written: str) -> None:
 
 @pytest.mark.parametrize("kinds", [None, {"at": "date"}], ids=["found", "as asked"])
 def test_a_month_that_may_be_a_day_is_not_guessed(kinds: dict[str, str] | None) -> None:
-    """The firsts of months are dates either way round; in order of time or not."""
+    """The firsts of months are dates either way round; named by the first row in which it matters."""
     firsts = pd.date_range("2015-01-01", periods=72, freq="MS").strftime("%m/%d/%Y")
     table = pd.DataFrame({"at": firsts, "x": np.arange(72.0) * 0.1, "y": np.arange(72.0) + 0.5})
+    said = (
+        r"the table, data row 2, column 'at' is '02/01/2015', and no row tells .* month or day: .* 2020-12-31\. Write"
+    )
 
-    with pytest.raises(
-        DataError, match=r"column 'at' is '\d\d/01/20\d\d'.*month or day.*2020-12-31.*'category'"
-    ) as caught:
+    with pytest.raises(DataError, match=said + r" them so, or pass kinds=\{'at': 'category'\}$") as caught:
         fs.data.from_table(table, target="y", kinds=kinds)
     assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match=r"column 'at' is '\d\d/01/20\d\d'.*month or day"):
-        fs.data.from_table(table, target="y", time="at", kinds={"at": "category"})
-    assert encoding_of(fs.data.from_table(table, target="y", kinds={"at": "text"})).num_numbers == 1
+    with pytest.raises(DataError, match=said + " them so$"):
+        fs.data.from_table(table, target="y", time="at")
+    as_asked = fs.data.from_table(table, target="y", kinds={"at": "category"})
+    assert encoding_of(as_asked).category_sizes != ()
+    assert fs.data.from_table(table.assign(at=firsts.str[:6] + "2020"), target="at", kinds=None).classes is not None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_row_anywhere_tells_month_from_day(seed: int) -> None:
+    """Whichever split it falls into."""
+    dates = [f"0{month}/0{day}/2020" for month in range(1, 10) for day in (1, 2)] + ["31/07/2020"]
+    table = pd.DataFrame({"at": dates, "y": np.arange(19.0) + 0.5})
+
+    learnt = encoding_of(fs.data.from_table(table, target="y", seed=seed)).columns[0]
+
+    assert (learnt.kind, learnt.date_format) == ("date", "%d/%m/%Y")
+
+
+def test_a_date_that_is_the_same_either_way_is_one() -> None:
+    """Every New Year."""
+    table = pd.DataFrame({"at": [f"01/01/{year}" for year in range(1980, 2020)], "y": np.arange(40.0) + 0.5})
+
+    assert encoding_of(fs.data.from_table(table, target="y")).columns[0].use == "as days, year, weekday, scaled"
 
 
 @pytest.mark.parametrize("written", ["%d.%m.%y", "%m/%d/%y"])

@@ -14,6 +14,7 @@ from fourstep.data.tables.plain import (
     DATE_FORMATS,
     PARTS,
     Values,
+    are_dates,
     find_date_format,
     is_number,
     parse_numbers,
@@ -43,7 +44,7 @@ def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, w
         where: the table, for messages.
 
     Raises:
-        DataError: a value that is not of the kind; a text among numbers.
+        DataError: a value that is not of the kind; a text among numbers; dates that may be read in two ways.
     """
     if kind in (None, "number") and (kind or is_number(series)):
         values = to_numbers(series, where)[rows]
@@ -52,7 +53,7 @@ def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, w
             return _learn_number(series.name, values, ordered)
     train = series.gather(rows)
     missing = to_plain(train).null_count()
-    found = kind or find_kind(train, len(series), where)
+    found = kind or find_kind(train, len(series))
     if missing == len(train):
         return _left_out(series.name, found, missing, 0, "no values", "left out, it is empty")
     if found == "date":
@@ -66,7 +67,7 @@ def learn_column(series: pl.Series, rows: NDArray[np.int64], kind: str | None, w
     return _left_out(series.name, found, missing, len(counts), _commonest(counts), f"left out, {reason}")
 
 
-def find_kind(series: pl.Series, num_rows: int, where: str) -> str:
+def find_kind(series: pl.Series, num_rows: int) -> str:
     """The kind of a column by its training rows; see `fourstep.data.from_table` for the rules."""
     plain = to_plain(series)
     if plain.dtype == pl.Datetime:
@@ -78,7 +79,7 @@ def find_kind(series: pl.Series, num_rows: int, where: str) -> str:
     if plain.dtype != pl.String:
         return "text"
     known = plain.drop_nulls()
-    if find_date_format(known, where):
+    if are_dates(known):
         return "date"
     distinct = known.n_unique()
     all_different = distinct == len(known) >= LEAST_ROWS
@@ -170,7 +171,7 @@ def _median(ordered: Values) -> float:
 
 def _learn_date(series: pl.Series, train: pl.Series, rows: NDArray[np.int64], missing: int, where: str) -> Column:
     plain = to_plain(train)
-    date_format = (find_date_format(plain, where) or DATE_FORMATS[0]) if plain.dtype == pl.String else ""
+    date_format = _date_format_of(plain, to_plain(series), where) if plain.dtype == pl.String else ""
     scales = []
     for part, of_all in to_parts(series, date_format, where).items():
         values = of_all[rows]
@@ -193,6 +194,11 @@ def _learn_date(series: pl.Series, train: pl.Series, rows: NDArray[np.int64], mi
         marks_missing=missing > 0,
         date_format=date_format,
     )
+
+
+def _date_format_of(train: pl.Series, whole: pl.Series, where: str) -> str:
+    otherwise = f", or pass kinds={{{whole.name!r}: 'category'}}"
+    return find_date_format(train, whole, where, otherwise) or DATE_FORMATS[0]
 
 
 def _learn_category(series: pl.Series, missing: int) -> Column:

@@ -14,9 +14,9 @@ from fourstep.errors import DataError
 Values: TypeAlias = NDArray[np.float64]  # (N,), NaN where there is no value
 
 PARTS = ("days", "year", "month", "weekday", "hour")  # of a date
-SLASHED = ("%m/%d/%Y", "%d/%m/%Y")  # told apart by a day above 12
-WITH_TIME = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
-DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", *SLASHED, *WITH_TIME)
+_SLASHED = ("%m/%d/%Y", "%d/%m/%Y")  # told apart by a day above 12
+_WITH_TIME = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
+DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", *_SLASHED, *_WITH_TIME)  # at most two fit the same text
 _FIRST_YEAR = 1000  # a year of fewer digits is none
 _DAY = 86_400_000_000  # microseconds
 _EXACT = 2**53  # up to which float64 holds whole numbers
@@ -111,11 +111,11 @@ def to_dates(series: pl.Series, date_format: str, where: str) -> pl.Series:
     """The values as times in UTC.
 
     Raises:
-        DataError: a text that is none in this format, by its row; or no times.
+        DataError: a text that is none in this format, by its row; or no times; or texts that may be read in two ways.
     """
     plain = to_plain(series)
     if plain.dtype == pl.String:
-        date_format = date_format or find_date_format(plain, where) or DATE_FORMATS[0]
+        date_format = date_format or find_date_format(plain, plain, where) or DATE_FORMATS[0]
         dates = _parse_dates(plain, date_format)
         refuse((dates.is_null() & plain.is_not_null()).to_numpy(), series, where, f"a date as {date_format}")
         return dates
@@ -128,21 +128,45 @@ def to_dates(series: pl.Series, date_format: str, where: str) -> pl.Series:
     return plain
 
 
-def find_date_format(texts: pl.Series, where: str) -> str | None:
-    """The one of `DATE_FORMATS` in which all are dates; None where there is none, or no text.
+def are_dates(texts: pl.Series) -> bool:
+    """Are there texts, and are all of them dates in one of `DATE_FORMATS`?"""
+    return bool(_fitting(texts))
+
+
+def find_date_format(texts: pl.Series, whole: pl.Series, where: str, otherwise: str = "") -> str | None:
+    """The one of `DATE_FORMATS` in which all texts are dates; None where there is none, or no text.
+
+    Args:
+        texts: training rows.
+        whole: all rows, which tell month from day where the training rows do not.
+        where: the table, for messages.
+        otherwise: what the caller may do instead, as `, or pass ...`.
 
     Raises:
-        DataError: month and day may be either way round.
+        DataError: month and day may be either way round, by the first row in which that makes a difference.
     """
-    known = texts.drop_nulls()
-    fitting = [some for some in DATE_FORMATS if len(known) and _are_dates(known.head(1), some)]  # most often it tells
-    fitting = [some for some in fitting if _are_dates(known.unique(), some)]
-    if len(fitting) > 1:
+    fitting = _fitting(texts)
+    if len(fitting) < 2:  # noqa: PLR2004 - or there is nothing to choose
+        return fitting[0] if fitting else None
+    one, other = (_parse_dates(whole, date_format) for date_format in fitting)
+    if one.null_count() != other.null_count():
+        return fitting[int(other.null_count() < one.null_count())]
+    differ = one.ne_missing(other).to_numpy()
+    if differ.any():
+        row = int(differ.argmax())
         raise DataError(
-            f"{where}, column {texts.name!r} is {known[0]!r} and the like, of which the first number may be month or "
-            f"day: expected dates as 2020-12-31. Write them so, or pass kinds={{{texts.name!r}: 'category'}}"
+            f"{place(where, row, whole.name)} is {whole[row]!r}, and no row tells whether the first number is month or "
+            f"day: expected dates as 2020-12-31. Write them so{otherwise}"
         )
-    return fitting[0] if fitting else None
+    return fitting[0]
+
+
+def _fitting(texts: pl.Series) -> list[str]:
+    known = texts.drop_nulls()
+    if not len(known):
+        return []
+    fitting = [some for some in DATE_FORMATS if _are_dates(known.head(1), some)]  # the first one rules most of them out
+    return [some for some in fitting if _are_dates(known.unique(), some)]
 
 
 def _are_dates(texts: pl.Series, date_format: str) -> bool:

@@ -41,7 +41,8 @@ def split_rows(
 
     Raises:
         ConfigError: a fraction out of range.
-        DataError: a split would be empty, a value of `stratify` is too rare, or a row has no `time`.
+        DataError: a split would be empty, a value of `stratify` is too rare, or a row has no `time`, or
+            one that may be read in two ways.
     """
     check_fractions(fractions, "")
     if group is not None:
@@ -118,7 +119,7 @@ def _by_time(table: Table, time: str, fractions: Mapping[str, float]) -> dict[st
         row = int(plain.is_null().to_numpy().argmax())
         raise DataError(f"{place(table.where, row, time)} is empty: expected a time in every row to split by it")
     if plain.dtype != pl.Float64:
-        plain = to_dates(series, find_date_format(plain, table.where) or "", table.where).to_physical()
+        plain = to_dates(series, find_date_format(plain, plain, table.where) or "", table.where).to_physical()
     order = np.argsort(plain.to_numpy(), kind="stable")
     parts, end = {}, len(order)
     for name in sorted(fractions):  # the latest are test, those before them val

@@ -146,7 +146,7 @@ def _find_task_of(train: pl.Series, table: Table) -> str:
     if plain.dtype == pl.Float64 and not (plain % 1 == 0).all():
         return "regression"
     distinct = plain.n_unique()
-    if find_kind(train, table.frame.height, table.where) in ("identifier", "text") or (
+    if find_kind(train, table.frame.height) in ("identifier", "text") or (
         plain.dtype == pl.String and distinct > MOST_CLASSES
     ):
         raise DataError(

@@ -1,17 +1,20 @@
 """Pictures of many images."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from rich.cells import cell_len
 from torch import Tensor
 
 import fourstep as fs
 from fourstep.show import fonts
+from fourstep.show.figure import save_figure
 from fourstep.show.grid import save_image_grid
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,20 +66,43 @@ def test_rows_are_equally_full(count: int, columns: int | None, expected: int, t
     assert round(height / ((1.1 + 0.17) * 150)) == -(-count // expected)
 
 
-def test_chinese_signs_ask_for_a_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one is installed nothing is said; where none is, one line; an SVG is drawn by whoever shows it."""
-    monkeypatch.setattr(fonts, "FAMILIES", ("No Such Font", "DejaVu Sans Mono"))
-    save_image_grid(torch.ones(1, 4, 4), ["猫"], tmp_path / "grid.png")
+SIGN, HAS_IT = "\u1d24", "DejaVu Serif"  # a letter that matplotlib's own font lacks; a font that comes with it has it
+
+
+def test_signs_are_drawn_in_a_font_that_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the first family that is installed; the figure is left as it was."""
+    figure = Figure(figsize=(1, 1))
+    text = figure.text(0.1, 0.5, SIGN)
+    own = text.get_fontfamily()
+    pictures = []
+    for families in (("No Such Font",), ("No Such Font", HAS_IT)):
+        monkeypatch.setattr(fonts, "FAMILIES", families)
+        fonts._say_once.cache_clear()
+        with pytest.warns(fs.FourstepWarning) if len(families) == 1 else nullcontext():
+            save_figure(figure, tmp_path / "a.png")
+        pictures.append(imread(tmp_path / "a.png"))
+        assert text.get_fontfamily() == own
+    text.set_fontfamily([HAS_IT])
+    save_figure(figure, tmp_path / "a.png")
+
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert np.array_equal(pictures[1], imread(tmp_path / "a.png"))
+
+
+def test_signs_that_no_font_has_are_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, whatever is drawn after; an SVG is drawn by whoever shows it."""
     monkeypatch.setattr(fonts, "FAMILIES", ("No Such Font",))
+    fonts._say_once.cache_clear()
     save_image_grid(torch.ones(1, 4, 4), ["猫"], tmp_path / "grid.svg")
     save_image_grid(torch.ones(1, 4, 4), ["naïve"], tmp_path / "grid.png")
 
-    with pytest.warns(fs.FourstepWarning, match="no font for '猫' in the picture: expected an installed one") as said:
-        save_image_grid(torch.ones(2, 4, 4), ["猫", "狗"], tmp_path / "grid.png")
-    assert len(said) == 1
+    drawn = torch.ones(2, 4, 4), ["猫", "狗"], tmp_path / "grid.png"
+    with pytest.warns(fs.FourstepWarning, match="no installed font has '狗猫' of the picture: expected one such"):
+        save_image_grid(*drawn)
+    save_image_grid(*drawn)
 
 
-@pytest.mark.parametrize("title", ["a quite long name of a class", "名字很长的一个类别"])
+@pytest.mark.parametrize("title", ["a quite long name of a class", "名字很长的一个类别" * 2])
 def test_a_long_title_has_room(title: str, tmp_path: Path) -> None:
     """Between two columns of titles, and at the edges, nothing is written."""
     save_image_grid(torch.ones(2, 20, 32), [title] * 2, tmp_path / "grid.svg")

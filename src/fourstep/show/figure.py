@@ -1,7 +1,8 @@
 """A run's curves as a picture: drawn by matplotlib's objects, without pyplot and its global state."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from fourstep.errors import ConfigError
 from fourstep.files import atomic_write
 from fourstep.history import CLEAN, History
 from fourstep.show.best import best_point, judged
-from fourstep.show.fonts import add_fonts
+from fourstep.show.fonts import with_fallbacks
 from fourstep.show.labels import is_logarithmic, metric_of, number, panels, title
 from fourstep.show.thinning import Curves, ThinnedCurve, curves_of
 
@@ -133,17 +134,18 @@ def render(figure: Figure, kind: str, target: Path | BytesIO) -> None:
         kind: `svg`, `png` or `pdf`.
         target: where to.
     """
-    if kind != "svg":  # whoever shows that has fonts of their own
-        add_fonts(figure)
-    with (
-        warnings.catch_warnings(),
-        mpl.rc_context(
-            {
-                "svg.hashsalt": "fourstep",
-                "svg.fonttype": "none",  # text stays text: small, searchable
-                "image.composite_image": False,  # to paste images together takes longer the more there are
-            }
-        ),
-    ):
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+    settings: Any = {
+        "svg.hashsalt": "fourstep",
+        "svg.fonttype": "none",  # text stays text: small, searchable
+        "image.composite_image": False,  # to paste images together takes longer the more there are
+    }
+    with mpl.rc_context(settings), _without_fonts() if kind == "svg" else with_fallbacks(figure):
         figure.savefig(target, format=kind, dpi=150, metadata=UNDATED[kind])
+
+
+@contextmanager
+def _without_fonts() -> Iterator[None]:
+    """For a picture whose texts are drawn by whoever shows it, in fonts of their own."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield

@@ -1,12 +1,16 @@
 """Fonts for the signs that matplotlib's own lacks, Chinese ones first of all."""
 
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from matplotlib.text import Text
 
-from fourstep.errors import FourstepWarning, one_line
+from fourstep.errors import FourstepWarning
 
 # What comes with Linux, Windows and macOS, and has Chinese, Japanese or Korean signs
 FAMILIES = (
@@ -26,24 +30,39 @@ FAMILIES = (
     "Apple SD Gothic Neo",
     "Arial Unicode MS",
 )
+_MISSING = re.compile(r"Glyph (\d+) .*missing from font")  # matplotlib's own words
 
 
-_FIRST = "\u2e80"  # of Unicode's signs for Chinese, Japanese and Korean; matplotlib's own font has none from here on
+@contextmanager
+def with_fallbacks(figure: Figure) -> Iterator[None]:
+    """While a figure is drawn its texts that are not plain ASCII fall back on whichever of these fonts are installed.
+
+    Signs that are in none of them are boxes in the picture, which is said in one line, once.
+    """
+    texts = [(text, text.get_fontfamily()) for text in figure.findobj(Text) if not text.get_text().isascii()]
+    installed = set(get_font_names()) if texts else set()
+    for text, own in texts:
+        text.set_fontfamily([*own, *(family for family in FAMILIES if family in installed)])
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        for text, own in texts:
+            text.set_fontfamily(own)
+    missing = [_MISSING.match(str(one.message)) for one in caught]
+    for one, sign in zip(caught, missing, strict=True):
+        if sign is None:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if signs := "".join(sorted({chr(int(sign[1])) for sign in missing if sign is not None})):
+        _say_once(signs)
 
 
-def add_fonts(figure: Figure) -> None:
-    """Let texts with such signs fall back on whichever of these fonts are installed; warn where none is."""
-    texts = [text for text in figure.findobj(Text) if max(text.get_text(), default="") >= _FIRST]
-    if not texts:
-        return
-    installed = set(get_font_names())
-    found = [family for family in FAMILIES if family in installed]
-    if not found:
-        warnings.warn(
-            f"no font for {one_line(texts[0].get_text())!r:.60} in the picture: expected an installed one, such as "
-            f"{FAMILIES[0]}. Install it, or write a .svg",
-            FourstepWarning,
-            stacklevel=2,
-        )
-    for text in texts:
-        text.set_fontfamily([*text.get_fontfamily(), *found])
+@cache
+def _say_once(signs: str) -> None:
+    warnings.warn(
+        f"no installed font has {signs!r:.40} of the picture: expected one such as {FAMILIES[0]}. Install it, or write "
+        "a .svg",
+        FourstepWarning,
+        stacklevel=2,
+    )

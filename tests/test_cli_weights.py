@@ -154,6 +154,4 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 1
-    assert re.fullmatch(
-        r"fourstep: the memory ran out: .*\. Close other programs, or use smaller batches\n", done.stderr
-    )
+    assert re.fullmatch(r"fourstep: the memory ran out: .*\. Close other programs, or use less\n", done.stderr)

@@ -1,5 +1,6 @@
 """Devices, seeds and errors: what everything else stands on."""
 
+import errno
 import inspect
 import random
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import fourstep as fs
 from fourstep import errors
 from fourstep.device import synchronize, to_device
+from fourstep.errors import is_out_of_memory
 from fourstep.nesting import batch_length
 from fourstep.seed import derive_seed, make_generator
 
@@ -110,3 +112,33 @@ def test_messages_are_one_line_whatever_a_name_holds() -> None:
     """No code of a stranger's reaches a screen, neither by an error nor by a warning."""
     for kind in (fs.DataFileError, fs.RunFolderError, fs.ConfigError, fs.FourstepWarning):
         assert str(kind("a\x1b[2J\n\u202eb")) == r"a\x1b[2J\n\u202eb"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (torch.OutOfMemoryError("CUDA"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 8 bytes"), True),
+        (RuntimeError("unable to mmap 8 bytes from file: Cannot allocate memory (12)"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (ValueError("out of memory"), False),
+        (None, False),
+    ],
+)
+def test_errors_of_memory_are_told_from_others(error: BaseException | None, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Also where another error was raised because of one."""
+    caused = ValueError("damaged")
+    caused.__cause__ = error
+
+    assert is_out_of_memory(error) is is_out_of_memory(caused) is expected
+
+
+def test_torch_says_itself_that_there_is_no_memory() -> None:
+    """As the CPU's allocator does."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**58)
+
+    assert is_out_of_memory(caught.value)

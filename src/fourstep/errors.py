@@ -15,6 +15,7 @@ Every message is one line: what was wrong with its value, what was expected, how
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
@@ -89,6 +90,22 @@ def one_line(text: str) -> str:
     'a\\n\\x1b[2J'
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory")
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Was it raised because memory ran out, or because of an error that was?
+
+    torch has a class of its own for this on GPUs; its errors of the CPU are told from others by their text alone.
+    """
+    if error is None or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return error is not None
+    is_torch_s = type(error).__name__ == "OutOfMemoryError"
+    if isinstance(error, RuntimeError) and (is_torch_s or any(text in str(error).lower() for text in _NO_MEMORY)):
+        return True
+    return is_out_of_memory(error.__cause__)
 
 
 def check_count(name: str, count: Any) -> None:

@@ -24,10 +24,11 @@ from fourstep.cli.train import Train
 from fourstep.cli.tryout import VerifyResume
 from fourstep.cli.use import Evaluate, Plot
 from fourstep.cli.weights import WeightsCommand
-from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError, one_line
+from fourstep.errors import FourstepError, FourstepWarning, NonFiniteError, is_out_of_memory, one_line
 from fourstep.files import reason
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
+_LONGEST = 200  # characters of another library's message
 
 DESCRIPTION = """Train any PyTorch model in four steps that you can read.
 
@@ -84,25 +85,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
     except (OSError, MemoryError, RuntimeError) as error:  # of whatever we call
-        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
-            raise
-        print(f"fourstep: {_in_a_line(error)}", file=sys.stderr)
-        return WRONG if isinstance(error, OSError) else FAILED
+        return _tell(error)
     return 0
 
 
-def _in_a_line(error: Exception) -> str:
+def _tell(error: Exception) -> int:
+    """Print what went wrong outside of fourstep in one line; the exit code. What is a mistake of ours is raised."""
+    if is_out_of_memory(error):
+        lines = str(error).strip().splitlines()  # that of a worker process begins with a traceback
+        said = f": {one_line(lines[-1])[:_LONGEST]}" if lines else ""
+        print(f"fourstep: the memory ran out{said}. Close other programs, or use less", file=sys.stderr)
+        return FAILED
     if not isinstance(error, OSError):
-        said = one_line(str(error) or "no more is given")
-        return f"the memory ran out: {said}. Close other programs, or use smaller batches"
-    if error.filename is None:
-        return f"{reason(error)}. Is there room on the disk?"
-    return f"{one_line(str(error.filename))}: {reason(error)}. Expected a file or folder that is there and may be used"
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """An error of torch that says so; those of the CPU are told from others by their text alone."""
-    return "out of memory" in str(error) or "can't allocate memory" in str(error)
+        raise error
+    named = error.filename is not None  # such as a name that no file can have, or a folder that may not be entered
+    said = f"{one_line(str(error.filename))}: {reason(error)}" if named else reason(error)
+    mend = "Expected a file or folder that is there and may be used" if named else "Is there room on the disk?"
+    print(f"fourstep: {said}. {mend}", file=sys.stderr)
+    return WRONG
 
 
 def _show_warning(

@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from fourstep.d2l.counters import Number
 from fourstep.data.batches import Batches
-from fourstep.errors import DeviceError, FourstepError, FourstepWarning, NonFiniteError
+from fourstep.errors import DeviceError, FourstepError, FourstepWarning, NonFiniteError, is_out_of_memory
 from fourstep.losses import check_labels
 from fourstep.meters import Meters
 from fourstep.nesting import first_tensor
@@ -29,7 +29,6 @@ from fourstep.recording import non_finite_error
 GUESSING_AFTER = 100  # updates: fewer need not show whether a net learns
 NEAR, ABOUT = 0.02, 1.2  # how far the loss of guessing may be away, and how often its share of right predictions is met
 ROUNDING = 1e-3  # by which probabilities may miss the sum of 1
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 _CACHES = ("cuda", "xpu", "mps")  # the devices whose freed memory torch keeps
 _GIB = 2**30
 
@@ -164,7 +163,7 @@ class Watch:
                 self._optimizer.state.update(state)
             raise NonFiniteError(f"{error}. The net has its weights from before that epoch again") from None
         kept, state = [], {}
-        if error is None or not _is_out_of_memory(error):
+        if error is None or not is_out_of_memory(error):
             return
         said = out_of_memory(inputs, self.device)
         inputs = None
@@ -180,15 +179,6 @@ def _put_back(kept: list[tuple[Tensor, Tensor]]) -> None:
 
 def _are_probabilities(outputs: Tensor) -> bool:
     return bool((outputs >= 0).all() & ((outputs.sum(dim=1) - 1).abs() < ROUNDING).all())
-
-
-def _is_out_of_memory(error: BaseException | None) -> bool:
-    """Is it, or was it raised because of that?"""
-    if error is None or isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return error is not None
-    if isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY):
-        return True
-    return _is_out_of_memory(error.__cause__)
 
 
 def out_of_memory(inputs: Any, device: torch.device) -> str:

@@ -116,6 +116,13 @@ def test_a_long_title_has_room(title: str, tmp_path: Path) -> None:
     assert not any(is_ink[max(0, edge - 3) : edge + 3].any() for edge in edges)
 
 
+def test_a_title_that_is_too_long_is_cut(tmp_path: Path) -> None:
+    """A stranger's class names have no length, and a picture's memory has."""
+    save_image_grid(torch.ones(1, 4, 4), ["x" * 5_000], tmp_path / "grid.svg")
+
+    assert [text for text, _ in written(tmp_path / "grid.svg")[0]] == ["x" * 29 + "…"]
+
+
 @pytest.mark.parametrize(
     ("images", "titles", "message"),
     [

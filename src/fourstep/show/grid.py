@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Shaped
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from torch import Tensor
 
 from fourstep.errors import DataError, ShapeError, check_count
@@ -18,7 +18,8 @@ from fourstep.show.figure import save_figure
 INCHES = 1.1  # an image's side, with the gap to the next
 GAP = 0.08
 LINE_INCHES = 0.17  # a line of a title
-CELL_INCHES = 0.067  # of a title's line: a letter takes one, a Chinese sign two
+CELL_INCHES = 0.076  # of a title's line: a capital letter takes one, a Chinese sign two
+LONGEST = 30  # cells of a title's line; the widest one widens every column
 MOST_IMAGES = 400  # in one picture
 
 
@@ -34,7 +35,7 @@ def save_image_grid(
 
     Args:
         images: `(N, C, H, W)` with 1 or 3 channels, or `(N, H, W)`; floats in 0..1, or uint8. N is 1 to 400.
-        titles: one per image, each of one or more lines.
+        titles: one per image, each of one or more lines, which are cut at 30 letters.
         path: its ending says how: `.svg`, `.png` or `.pdf`.
         columns: images per row, 1 or more; None for nine at most, in rows that are equally full.
         title_colors: a colour of matplotlib per title, such as `"red"` for a wrong prediction; None for black.
@@ -67,6 +68,7 @@ def _draw(
     """All on one pair of axes, in inches from the top left: a pair for each image takes ten times as long."""
     tall, wide = (side * (INCHES - GAP) / max(pixels.shape[1:3]) for side in pixels.shape[1:3])
     title_lines = max(text.count("\n") + 1 for text in titles)
+    titles = ["\n".join(map(_cut, text.split("\n"))) for text in titles]
     longest = max(cell_len(line) for text in titles for line in text.split("\n"))
     width, height = max(INCHES, CELL_INCHES * longest + GAP), title_lines * LINE_INCHES + tall + GAP
     size = columns * width, math.ceil(len(pixels) / columns) * height
@@ -81,6 +83,10 @@ def _draw(
         top = bottom - tall - GAP / 2
         axes.text(middle, top, text, color=color, fontsize=8, ha="center", va="bottom", parse_math=False)
     save_figure(figure, path)
+
+
+def _cut(line: str) -> str:
+    return line if cell_len(line) <= LONGEST else f"{set_cell_size(line, LONGEST - 1).rstrip()}…"
 
 
 def _pixels(images: Tensor) -> NDArray[np.float32]:

@@ -177,7 +177,10 @@ def _converted(picture: Any, mode: str) -> Any:
 
     if picture.mode == mode and not picture.has_transparency_data:
         return picture
-    whole, rows = Image.new(mode, picture.size), max(1, _STRIP // picture.width)
+    rows = max(1, _STRIP // picture.width)
+    if picture.height <= rows:
+        return _converted_strip(picture, mode, picture.format)
+    whole = Image.new(mode, picture.size, None)
     for top in range(0, picture.height, rows):
         box = (0, top, picture.width, min(top + rows, picture.height))
         whole.paste(_converted_strip(picture.crop(box), mode, picture.format), box)

@@ -19,7 +19,7 @@ from fourstep.files import make_folder, reason
 from fourstep.show.bar import counting
 from fourstep.show.lines import say
 
-_MOST_BYTES = 2**21  # in a block: a few of them wait in memory for each process
+_MOST_BYTES = 2**21  # in a block: a few of them wait in memory for each process; another number makes caches anew
 _FORMAT = "1"  # of a cache and of how pictures are decoded; another one makes every cache anew
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 
 from fourstep.data.tables.plain import parse_numbers
 from fourstep.errors import DataFileError
@@ -47,7 +48,7 @@ def read_csv(path: Path, texts: Collection[str] | None) -> pl.DataFrame:
     def tidy(name: str) -> pl.Series:
         return _tidy(frame[name], texts is None or name in texts)
 
-    with ThreadPoolExecutor() as threads:  # polars lets others work meanwhile
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:  # polars lets others work meanwhile
         return frame.with_columns(threads.map(tidy, _names_of_texts(frame)))
 
 

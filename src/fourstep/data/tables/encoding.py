@@ -20,7 +20,7 @@ from fourstep.data.tables.stored import column_from_json, target_from_json
 from fourstep.data.tables.target import Target
 from fourstep.errors import DataError, one_line
 
-_BLOCK = 16_384  # rows that are turned from columns to rows at once: they stay in the processor's cache
+_BLOCK = 2**18  # values that each thread turns from columns to rows at once: they stay in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,12 +139,16 @@ def stack_rows(columns: Sequence[Encoded], rows: NDArray[np.int64] | None = None
     """
     num_rows = len(columns[0]) if rows is None else len(rows)
     stacked = np.empty((num_rows, len(columns)), np.float32)
+    size = max(1, _BLOCK // len(columns))
 
     def stack(start: int) -> None:
-        chosen = slice(start, start + _BLOCK) if rows is None else rows[start : start + _BLOCK]
-        stacked[start : start + _BLOCK] = np.stack([values[chosen] for values in columns]).T
+        chosen = slice(start, start + size) if rows is None else rows[start : start + size]
+        block = np.empty((len(columns), min(size, num_rows - start)), np.float32)
+        for values, into in zip(columns, block, strict=True):
+            into[:] = values[chosen]
+        stacked[start : start + size] = block.T
 
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:  # numpy lets others work meanwhile
-        for _ in threads.map(stack, range(0, num_rows, _BLOCK)):
+        for _ in threads.map(stack, range(0, num_rows, size)):
             pass
     return torch.from_numpy(stacked)

@@ -111,6 +111,7 @@ def watched(work: Callable[[], Any], allowed: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
     Path("/proc/self/clear_refs").write_text("5")  # from here on the largest memory is counted anew
     before = _memory("VmRSS")
+    sys.dont_write_bytecode = True  # what is imported late is not of the file's doing
     watch = Watch(own)
     watch.begin()
     begun = time.process_time()

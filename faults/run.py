@@ -1,7 +1,7 @@
 """Break runs in every way that can be thought of, and look whether they go on: `python faults/run.py`.
 
 Every trial is repeated by `--only FAULT --seed SEED --trial NUMBER`; what was drawn at random is the same again, the
-moment at which a signal finds the process is not. Exit code 1 where a trial failed.
+moment at which a signal finds the process is not. Exit code 3 where a trial failed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # no threads to fork
 
 from faults.catalog import FAULTS
-from faults.side_by_side import run_shards
+from faults.side_by_side import TRIALS_FAILED, run_shards
 from faults.trial import Fault, Site
 from faults.zygote import Failure
 from rich.console import Console
@@ -47,6 +47,13 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(part), int(parts)
 
 
+def jobs_of(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of 1 or more")
+    return int(text)
+
+
 def read_arguments() -> argparse.Namespace:
     """What to break."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,7 +62,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--trial", type=int, metavar="N", help="this one alone")
     parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="I/N", help="every N-th trial alone")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="shards to do side by side; default: 1")
+    parser.add_argument("--jobs", type=jobs_of, default=1, metavar="N", help="shards to do side by side; default: 1")
     parser.add_argument("--out", type=Path, metavar="FILE", help="append results as JSON lines; what is in it is done")
     parser.add_argument("--scratch", type=Path, metavar="FOLDER", help="where to train; default: the system's own")
     parser.add_argument("--markdown", action="store_true", help="print the report as docs/reliability.md has it")
@@ -131,11 +138,14 @@ def do_all(arguments: argparse.Namespace) -> Iterator[Result]:
 
 def do_side_by_side(arguments: argparse.Namespace) -> list[Result]:
     """All trials, in several processes; failures are told at the end."""
-    if arguments.out is not None or arguments.shard != (1, 1) or arguments.trial is not None:
-        sys.exit("--jobs goes with neither --out nor --shard nor --trial: start each shard yourself")
+    own = (arguments.out, arguments.trial, arguments.scratch)
+    if any(given is not None for given in own) or arguments.shard[1] > 1:
+        sys.exit("--jobs goes with none of --out, --shard, --trial and --scratch: start each shard yourself")
     given = ["--only", ",".join(arguments.only), "--seed", str(arguments.seed), *["--long"] * arguments.long]
-    given += [] if arguments.scratch is None else ["--scratch", str(arguments.scratch)]
-    results: list[Result] = [json.loads(line) for line in run_shards(Path(__file__), given, arguments.jobs)]
+    try:
+        results: list[Result] = [json.loads(line) for line in run_shards(Path(__file__), given, arguments.jobs)]
+    except Failure as broken:
+        sys.exit(str(broken))
     for result in results:
         if result["failure"]:
             print(tell_failure(result), file=sys.stderr)
@@ -183,7 +193,7 @@ def main() -> None:
     results = list(do_all(arguments)) if arguments.jobs <= 1 else do_side_by_side(arguments)
     print_report(make_rows(results), is_markdown=arguments.markdown)
     if any(result["failure"] for result in results):
-        sys.exit(1)
+        sys.exit(TRIALS_FAILED)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ AGAIN = 3  # times that a disturbed run is repeated
 LEGEND = """\
 Medians, each run in a fresh process with its output on a terminal. Seconds and microseconds are those of training
 and of the evaluations after each epoch; imports, reading and set-up are left out. `limit` has neither metrics nor
-evaluations. fit's speed-up says how many times as fast as the contender `fit` is."""
+evaluations. fit's speed-up says how many times as fast as the contender `fit` is, by medians; a bar is the median of
+the ratios of each round, as the machine may be a third slower in the next one."""
 
 
 def parts_of(text: str) -> list[str]:

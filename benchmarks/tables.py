@@ -34,7 +34,7 @@ def make_tables(samples: Samples) -> list[str]:
     lines, seen = [], set[Measurement]()
     for title, measurements, table in tables():
         there = [measurement for measurement in measurements if measurement in samples]
-        if not seen.issuperset(there):  # sizes and batch sizes share measurements with the works
+        if not seen.issuperset(there):  # batch sizes share measurements with the works
             lines += [f"## {title}", "", *(refusal(samples, there) or table(samples, there)), ""]
             seen.update(there)
     return lines
@@ -128,7 +128,8 @@ def size_table(samples: Samples, measurements: Sequence[Measurement]) -> list[st
     """Seconds per epoch as the data grows, and how they compare with 60,000 samples' times the ratio of the sizes."""
     lines = head("contender", "samples", "s per epoch", "min-max", "against linear growth", "peak, MB")
     for measurement in measurements:
-        size = measurement.samples or OWN_SIZE
+        assert measurement.samples is not None
+        size = measurement.samples
         epochs = [result.seconds * size / result.samples for result in results_of(samples, measurement)]
         growth = growth_of(samples, measurement.contender, size)
         lines.append(

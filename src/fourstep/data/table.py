@@ -48,7 +48,8 @@ def from_table(
     - a *number*: missing values become the median, and a further number of 0 or 1 marks them where training rows lack
       some. Where no value is below 0 and the largest is above 20 times the median of those above 0, the logarithm of
       1 + value / that median is taken.
-    - a *category* is text with few different values: at most 50, or half as many as rows. Its codes are 0 for what
+    - a *category* is text with few different values: at most 50, or half as many as rows. In files codes as 02134 are
+      text too, where one of the first rows has one that begins with 0. Its codes are 0 for what
       training did not have, then the values in the order of the alphabet, then one for missing values, if it had any.
     - a *date*, as 2020-12-31, 2020/12/31, 31.12.2020 or 12/31/2020, the first also with a time, becomes days since
       1970, year, month, day of the week and hour, each as a number. Where slashes leave open which is the month, it is

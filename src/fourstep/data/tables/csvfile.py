@@ -10,6 +10,8 @@ import io
 import re
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from fourstep.files import open_plain
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null")  # what stands for no value
 SEPARATORS = (",", ";", "\t", "|")  # the first of the commonest in the header is taken
 _BLOCK = 2**20  # bytes
+_CODE, _ROWS_FOR_CODES = re.compile(r"0\d+", re.ASCII), 1_000
 _LOOKED_AT = 10_000  # rows from which the types are guessed; where that fails, all rows
 
 
@@ -31,13 +34,15 @@ def read_csv(path: Path, texts: Collection[str] | None) -> pl.DataFrame:
 
     Args:
         path: separated by commas, semicolons, tabs or bars; `"` quotes, also line breaks.
-        texts: the columns that are kept as texts; None for all.
+        texts: the columns that are kept as texts; None for all. Codes are too, as 02134: whole numbers of which one in
+            the first rows begins with 0.
 
     Raises:
         OSError: it cannot be opened.
         DataFileError: it is empty, not UTF-8, ragged, or its header is none.
     """
-    header, separator = _read_header(path)
+    header, separator, codes = _read_header(path)
+    texts = None if texts is None else {*texts, *codes}
     frame = _parse(path, separator, header, texts)
     may_be_ragged = frame[:, -1].null_count() > 0
     is_ragged = may_be_ragged and _separators_of(frame, header, separator) != _separators_in(path, separator)
@@ -52,7 +57,8 @@ def read_csv(path: Path, texts: Collection[str] | None) -> pl.DataFrame:
         return frame.with_columns(threads.map(tidy, _names_of_texts(frame)))
 
 
-def _read_header(path: Path) -> tuple[list[str], str]:
+def _read_header(path: Path) -> tuple[list[str], str, set[str]]:
+    """The names as written, the separator, and which columns hold codes."""
     with open_plain(path) as file:
         start = file.read(_BLOCK).removeprefix(codecs.BOM_UTF8)
     if not start.strip():
@@ -60,7 +66,8 @@ def _read_header(path: Path) -> tuple[list[str], str]:
     text = start.decode("utf-8", errors="replace")
     line = text.splitlines()[0]
     separator = max(SEPARATORS, key=line.count)
-    header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    header = next(rows)
     if "\ufffd" in "".join(header):
         _check_utf8(path)
     names = [name.strip() for name in header]
@@ -72,7 +79,16 @@ def _read_header(path: Path) -> tuple[list[str], str]:
             )
     if names and all(_is_number(name) for name in names):
         raise DataFileError(f"{path}, line 1 holds numbers: expected the columns' names. Put a line of names before it")
-    return header, separator
+    return header, separator, {names[index] for index in _codes_in(rows) if index < len(names)}
+
+
+def _codes_in(rows: Iterator[list[str]]) -> set[int]:
+    """The places of the columns in which one of the first rows holds a whole number that begins with 0."""
+    codes: set[int] = set()
+    with suppress(csv.Error):  # the last row is cut off; what is wrong with others is said by who reads them all
+        for row in islice(rows, _ROWS_FOR_CODES):
+            codes.update(index for index, value in enumerate(row) if _CODE.fullmatch(value.strip()))
+    return codes
 
 
 def _is_number(text: str) -> bool:

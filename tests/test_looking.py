@@ -69,6 +69,17 @@ def test_what_training_refuses_is_not_shown(arguments: str, said: str, capsys: p
     assert re.fullmatch(f"fourstep: .*{said}.*\n", err)
 
 
+@pytest.mark.parametrize("command", ["show", "eject", "train"])
+def test_a_recipe_of_a_data_set_without_a_name_is_refused(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Found by odd recipes: it was a traceback."""
+    (tmp_path / "mine.toml").write_text('model = "lenet"\ndata = ""\n')
+
+    assert main([command, str(tmp_path / "mine.toml")]) == 2
+    assert capsys.readouterr().err == "fourstep: unknown data set '': there are: digits, fashion-mnist\n"
+
+
 def test_a_traced_run_trains_to_the_same_bits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,7 +214,7 @@ def load_dataset(name: str, **settings: Any) -> Data:
     >>> load_dataset("digits", batch_size=100).train
     Batches(1438 samples of uint8 1x8x8, 15 batches of 100)
     """
-    make = _find(name).make
+    make = find_dataset(name).make
     known = inspect.signature(make).parameters
     for setting in settings:
         if setting not in known:
@@ -228,7 +228,7 @@ def locate_dataset(name: str) -> Location:
     Raises:
         UnknownNameError: there is no such data set.
     """
-    files = _find(name).files
+    files = find_dataset(name).files
     return Location(place="package", folder=_ASSETS) if files is None else locate_files(files)
 
 
@@ -239,11 +239,16 @@ def fetch_dataset(name: str) -> Path:
         UnknownNameError: there is no such data set.
         DataFileError: a download failed.
     """
-    files = _find(name).files
+    files = find_dataset(name).files
     return _ASSETS if files is None else read_files(files)[0]
 
 
-def _find(name: str) -> DatasetInfo:
+def find_dataset(name: str) -> DatasetInfo:
+    """What is known of a data set.
+
+    Raises:
+        UnknownNameError: there is no such data set.
+    """
     if name not in DATASETS:
         raise UnknownNameError.of("data set", name, DATASETS)
     return DATASETS[name]

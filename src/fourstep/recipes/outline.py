@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fourstep.data.catalog import DATASETS
+from fourstep.data.catalog import find_dataset
 from fourstep.data.split import hold_out
 from fourstep.errors import ConfigError, DeviceError, check_count
 from fourstep.recipes.build import LARGEST, make_optimizer
@@ -36,7 +36,7 @@ def make_outline(recipe: Recipe, samples: int, encoding: Any = None) -> tuple[nn
     if encoding is not None:
         classes, sizes = encoding.classes, encoding.input_shape
     elif recipe.data != SYNTHETIC:
-        known = DATASETS[recipe.data]
+        known = find_dataset(recipe.data)
         classes, sizes = known.classes, (known.channels, recipe.resize, recipe.resize)
     with torch.device("meta"):
         model = make_model(recipe, len(classes), encoding)

@@ -78,10 +78,25 @@ def test_what_is_no_plain_file_is_not_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a = " + "[" * 100_000, "a = " + "{a=" * 50_000, "a = 1\n" * 800_000, "a = " + "9" * 9999]
+    "text",
+    [
+        "a = " + "[" * 100_000,
+        "a = " + "{a=" * 50_000,
+        "a = 1\n" * 800_000,
+        "a = " + "9" * 9999,
+        f"[{'.'.join('a' * 20_000)}]",
+        f"{'.'.join('a' * 20_000)} = 1",
+    ],
 )
 def test_toml_that_takes_too_much_is_refused(text: str, tmp_path: Path) -> None:
     """Too deep, too large, a number of too many digits."""
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(ValueError, match=r"too deeply|more than|digits"):
         read_toml(tmp_path / "a.toml")
+
+
+def test_a_long_list_of_toml_is_not_deep(tmp_path: Path) -> None:
+    """As the names of many classes."""
+    (tmp_path / "a.toml").write_text(f"classes = {['a.b'] * 20_000}")
+
+    assert len(read_toml(tmp_path / "a.toml")["classes"]) == 20_000

@@ -13,6 +13,7 @@ from typing import Any
 
 from fourstep.errors import DataFileError
 
+DEEPEST_TOML = 10_000  # parts of a key's name: reading takes by their square
 LARGEST_TOML = 2**22  # bytes; none of ours comes near, and a stranger's must not take the time or the memory
 
 
@@ -110,6 +111,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         content = file.read(LARGEST_TOML + 1)
     if len(content) > LARGEST_TOML:
         raise ValueError(f"it has more than {LARGEST_TOML:,} bytes")
+    if max(line.partition(b"=")[0].count(b".") for line in content.split(b"\n")) >= DEEPEST_TOML:
+        raise ValueError("it is nested too deeply")
     try:
         return tomllib.loads(content.decode().removeprefix("\ufeff"))  # no codec that a failing disk may not give
     except RecursionError as error:

@@ -13,9 +13,8 @@ from fourstep.files import open_plain
 Tensors: TypeAlias = dict[str, Tensor]
 Place: TypeAlias = tuple[int, torch.Size, tuple[int, ...], torch.dtype]
 
-LARGEST_HEADER = (
-    2**24
-)  # bytes; that of a model of 100,000 tensors is smaller, and a stranger's must not fill the memory
+# bytes; that of a model of 50,000 tensors is smaller, and a stranger's must not take the memory, or seconds
+LARGEST_HEADER = 2**23
 
 
 def place_of(tensor: Tensor) -> Place:

@@ -244,11 +244,7 @@ def fetch_dataset(name: str) -> Path:
 
 
 def find_dataset(name: str) -> DatasetInfo:
-    """What is known of a data set.
-
-    Raises:
-        UnknownNameError: there is no such data set.
-    """
+    """What is known of a data set; an `UnknownNameError` where there is none of that name."""
     if name not in DATASETS:
         raise UnknownNameError.of("data set", name, DATASETS)
     return DATASETS[name]

@@ -238,6 +238,20 @@ def test_a_name_that_leads_elsewhere_is_refused(place: Path, tmp_path: Path) -> 
             read_manifest(place / "step-00000020")
 
 
+def test_a_manifest_of_too_many_names_is_refused_unread(place: Path) -> None:
+    """To hash it would take seconds."""
+    path = place / "step-00000020" / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    content["files"] |= {f"{number}.json": {"size": 1, "sha256": "0" * 64} for number in range(10_000)}
+    path.write_bytes(signed(content))
+
+    with pytest.raises(
+        fs.RunFolderError, match=r"manifest\.json is damaged: it has 1,\d+,\d+ bytes, more than 1,048,576"
+    ):
+        read_manifest(place / "step-00000020")
+
+
 def test_a_link_is_no_file_of_a_checkpoint(place: Path) -> None:
     """Its content could be anything the next moment."""
     path = place / "step-00000020" / "model.json"

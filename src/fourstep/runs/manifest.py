@@ -14,6 +14,7 @@ from fourstep.files import open_plain, reason
 FORMAT = 1  # of what is written; all up to this are read
 MANIFEST = "manifest.json"
 NAME = re.compile(r"step-\d{8,}(-\d+)?")  # of a checkpoint's folder
+LARGEST_MANIFEST = 2**20  # bytes: the names of some 9,000 files, where a run has a dozen; to hash more takes seconds
 LARGEST_JSON = 2**26  # bytes; none of ours comes near, and a stranger's must not fill the memory
 
 
@@ -91,7 +92,7 @@ def read_manifest(path: Path) -> Checkpoint:
         RunFolderError: it is missing or damaged.
     """
     try:
-        content = read_json(path / MANIFEST)
+        content = read_json(path / MANIFEST, LARGEST_MANIFEST)
         content.pop("sha256")
         if (path / MANIFEST).read_bytes() != _signed(
             content
@@ -119,11 +120,11 @@ def _plain(name: str) -> str:
     return name
 
 
-def read_json(path: Path) -> Any:
-    """A file's JSON; refuses with a `ValueError` what is larger than any of ours."""
+def read_json(path: Path, most: int = LARGEST_JSON) -> Any:
+    """A file's JSON; refuses with a `ValueError` what has more bytes than any of ours."""
     with open_plain(path) as file:
-        if path.stat().st_size > LARGEST_JSON:
-            raise ValueError(f"it has {path.stat().st_size:,} bytes, more than {LARGEST_JSON:,}")
+        if path.stat().st_size > most:
+            raise ValueError(f"it has {path.stat().st_size:,} bytes, more than {most:,}")
         return json.loads(file.read())
 
 

@@ -76,6 +76,16 @@ def test_time_may_be_texts_or_numbers(times: list[Any]) -> None:
     assert [parts[name].tolist() for name in ("train", "val", "test")] == [sorted(order[:2]), [order[2]], [order[3]]]
 
 
+@pytest.mark.parametrize("kind", [pl.Date, pl.Datetime("ms"), pl.Datetime("ns", "Asia/Shanghai")], ids=str)
+def test_time_may_be_what_a_file_or_frame_calls_a_time(kind: Any) -> None:
+    """Not texts alone: it was a traceback."""
+    times = pl.Series(["2020-03-01", "2019-12-31", "2020-01-05", "2021-01-01"]).str.to_datetime().cast(kind)
+
+    parts = split_rows(table_of(t=times), {"val": 0.25, "test": 0.25}, seed=0, time="t")
+
+    assert [parts[name].tolist() for name in ("train", "val", "test")] == [[1, 2], [0], [3]]
+
+
 def test_the_group_is_no_input() -> None:
     """Or a model would know the groups by name."""
     table = pl.DataFrame({"g": [1, 1, 2, 2, 3, 3], "x": [1, 2, 3, 4, 5, 6], "y": [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]})

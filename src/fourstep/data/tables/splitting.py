@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fourstep.data.split import check_fractions, deal_folds, hold_out
-from fourstep.data.tables.plain import find_date_format, place, to_dates, to_plain, to_texts
+from fourstep.data.tables.plain import place, to_dates, to_plain, to_texts
 from fourstep.data.tables.reading import Table
 from fourstep.errors import DataError
 from fourstep.seed import make_generator
@@ -119,7 +119,7 @@ def _by_time(table: Table, time: str, fractions: Mapping[str, float]) -> dict[st
         row = int(plain.is_null().to_numpy().argmax())
         raise DataError(f"{place(table.where, row, time)} is empty: expected a time in every row to split by it")
     if plain.dtype != pl.Float64:
-        plain = to_dates(series, find_date_format(plain, plain, table.where) or "", table.where).to_physical()
+        plain = to_dates(series, "", table.where).to_physical()
     order = np.argsort(plain.to_numpy(), kind="stable")
     parts, end = {}, len(order)
     for name in sorted(fractions):  # the latest are test, those before them val

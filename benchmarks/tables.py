@@ -155,9 +155,14 @@ def ratio_of(samples: Samples, one: Measurement, other: Measurement) -> float | 
 
     Of one round: the machine may have been another one in the next.
     """
-    pairs = zip(results_of(samples, one), results_of(samples, other), strict=False)
-    ratios = [result.seconds / beside.seconds for result, beside in pairs]
+    ratios = ratios_of(samples, one, other)
     return median(ratios) if ratios else None
+
+
+def ratios_of(samples: Samples, one: Measurement, other: Measurement) -> list[float]:
+    """One's seconds over the other's, for each round in which both were run."""
+    pairs = zip(results_of(samples, one), results_of(samples, other), strict=False)
+    return [result.seconds / beside.seconds for result, beside in pairs]
 
 
 def startup_table(samples: Samples, measurements: Sequence[Measurement]) -> list[str]:
@@ -184,5 +189,4 @@ def showing_table(samples: Samples, measurements: Sequence[Measurement]) -> list
 
 def pairs_of(samples: Samples, work: str, contender: str) -> list[float]:
     """The seconds of a contender's runs over those of `fit-silent` in the same round."""
-    silent, shown = (results_of(samples, at_showing(name, work)) for name in ("fit-silent", contender))
-    return [one.seconds / other.seconds for one, other in zip(shown, silent, strict=False)]
+    return ratios_of(samples, at_showing(contender, work), at_showing("fit-silent", work))

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.text import Text
+from rich.segment import SegmentLines
 
 from fourstep.events import Event
 from fourstep.history import History
@@ -43,7 +43,7 @@ class Terminal:
         )  # still to be drawn; filled by the loop, emptied by the thread
         self._curves: Curves = {}
         self._last = LastEpochs()
-        self._page: list[Text] = []
+        self._page = SegmentLines([], new_lines=True)  # laid out once per drawing, not at each refresh
         self._size = (0, 0)
         self._pace = Pace(0.0, SHARE)
         self._heard = 0.0
@@ -98,11 +98,12 @@ class Terminal:
             with self._pace.drawing():
                 self._draw_page(event.num_epochs)
         now = event.seconds + perf_counter() - self._heard
-        return Group(*self._page, *self._progress.lines(now, size.width))
+        return Group(self._page, *self._progress.lines(now, size.width))
 
     def _draw_page(self, num_epochs: int) -> None:
         while self._rows:
             row = self._rows.popleft()
             add_row(self._curves, row, BUCKETS)
             self._last.add(row)
-        self._page = draw_page(self._curves, self._last.rows, num_epochs, *self._size)
+        lines = draw_page(self._curves, self._last.rows, num_epochs, *self._size)
+        self._page = SegmentLines(self._console.render_lines(Group(*lines), pad=False), new_lines=True)

@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 import jaxtyping
@@ -13,6 +14,14 @@ from torch import Tensor, nn
 def _seeded() -> None:
     """Every test begins with the same global generator, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_is_left() -> Iterator[None]:
+    """Every test begins without a figure of matplotlib's: the book's functions draw into the one that is open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

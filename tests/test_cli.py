@@ -95,18 +95,19 @@ def test_the_run_s_folder_is_plain(trained: Path) -> None:
 
 
 def test_report_writes_pages(trained: Path) -> None:
-    """Of one run into its folder, of several into the current one or another; says where."""
+    """Of one run into its folder; of several into the current one, where a run's own page stays, or another."""
     page = trained / "runs/mlp/report.html"
     page.unlink()
     done = fourstep(trained, "report", "runs/mlp")
     assert (done.returncode, done.stdout, done.stderr) == (0, "runs/mlp/report.html\n", "")
     assert "MLP with 19,210 parameters" in page.read_text()
-    shutil.copytree(trained / "runs/mlp", trained / "other")
-    for output, told in (((), "report.html\n"), (("--output", "both.html"), "both.html\n")):
-        done = fourstep(trained, "report", "runs/mlp", "other", *output)
+    other = shutil.copytree(trained / "runs/mlp", trained / "other")
+    for output, told in (((), "comparison.html\n"), (("--output", "both.html"), "both.html\n")):
+        done = fourstep(other, "report", ".", "../runs/mlp", *output)
         assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
-        assert "2 runs compared" in (trained / told.strip()).read_text()
-    shutil.rmtree(trained / "other")
+        assert "2 runs compared" in (other / told.strip()).read_text()
+    assert (other / "report.html").read_bytes() == page.read_bytes()
+    shutil.rmtree(other)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class Report:
         arg(
             metavar="FILE",
             help="the page to write",
-            help_behavior_hint="(default: RUN/report.html, or report.html for several)",
+            help_behavior_hint="(default: RUN/report.html, or comparison.html for several)",
         ),
     ] = None
 
@@ -33,5 +33,5 @@ class Report:
         if len(self.runs) == 1:
             path = save_report(self.runs[0], self.output)
         else:
-            path = save_comparison(self.runs, self.output or "report.html")
+            path = save_comparison(self.runs, self.output or "comparison.html")
         print(one_line(str(path)))

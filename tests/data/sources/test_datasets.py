@@ -21,6 +21,7 @@ from fourstep.data.sources.reading import gather, probe
 
 INPUTS = torch.randn(50, 4, generator=torch.Generator().manual_seed(5))
 LABELS = torch.randint(3, (50,), generator=torch.Generator().manual_seed(6))
+FLIP = fs.data.augment.Flip()
 
 
 class Own(Dataset[Any]):
@@ -106,6 +107,21 @@ def test_what_is_read_once_trains_as_its_arrays_do(dataset: Any) -> None:
     for name, split in data.splits().items():
         for _ in range(2):
             assert equal(batches_of(split), expected.splits()[name])
+
+
+def test_training_samples_are_augmented_as_arrays_are() -> None:
+    """The same pictures, epoch by epoch; what is judged stays as it is."""
+    images = INPUTS.reshape(50, 1, 2, 2)
+    settings: Any = {"batch_size": 8, "test": 0.2, "seed": 4, "augment": [fs.data.augment.Flip()]}
+    data = fs.data.from_dataset(Own(images), **settings)
+
+    expected = fs.data.from_arrays(images, LABELS, **settings)
+    plain = fs.data.from_dataset(Own(images), **{**settings, "augment": ()})
+    for _ in range(2):
+        assert equal(batches_of(data.train), expected.train)
+    batches_of(data.train).seek(0)
+    assert not equal(batches_of(data.train), plain.train)
+    assert equal(batches_of(data.test), plain.test)
 
 
 @pytest.mark.parametrize("dataset", [TensorDataset(INPUTS, LABELS), Own(), Columns()])
@@ -410,6 +426,12 @@ def test_wrong_samples_are_refused(dataset: Any, said: str) -> None:
         (Flow(), {"val": 0.1}, "val cannot be split off an iterable, whose samples have no index"),
         (Flow(), {"in_memory": True}, r"in_memory=True, but train is an iterable, which may have no end: pass list"),
         ({1: 2}.keys(), {"num_workers": 1}, "num_workers 1, but train is a plain iterable, of which each would read"),
+        (
+            Own(),
+            {"in_memory": False, "augment": [FLIP]},
+            r"train's samples are read anew in every epoch: in_memory=True",
+        ),
+        (Own(draws=random.random), {"augment": [FLIP]}, "else let the data set itself change them"),
         ({"train": Own(), "extra": Own()}, {}, "unknown split 'extra'"),
         ({"test": Own()}, {}, "the mapping has test: expected a data set for 'train'"),
         ({"train": Own(), "test": Own()}, {"test": 0.1}, "test is given, but the mapping has a test split of its own"),

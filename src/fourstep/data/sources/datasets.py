@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fourstep.data.dataset import Data
+from fourstep.data.draws import Augment
 from fourstep.data.samples import Prepare, scale_bytes
 from fourstep.data.sources.given import as_pairs, class_names, share_out, splits_of
 from fourstep.data.sources.pairs import Columns
@@ -25,6 +26,7 @@ def from_dataset(
     drop_last: bool = False,
     classes: Sequence[str] = (),
     prepare: Prepare = scale_bytes,
+    augment: Sequence[Augment] = (),
     name: str = "dataset",
 ) -> Data:
     """A data set from torch's `Dataset` of either style, one of Hugging Face's `datasets`, or a list of samples.
@@ -49,6 +51,8 @@ def from_dataset(
         drop_last: leave out a short last training batch.
         classes: the classes' names; the data set's own where it has some.
         prepare: turns a batch of inputs into what the model sees.
+        augment: what changes training batches at random, in this order, as `[fourstep.data.augment.Flip()]`, where they
+            are in memory.
         name: what the data set is called.
 
     Returns:
@@ -56,7 +60,8 @@ def from_dataset(
         iterable is read again from its beginning when a run goes on.
 
     Raises:
-        ConfigError: a number out of range, or something that another function is for.
+        ConfigError: a number out of range, something that another function is for, or `augment` where the training
+            samples are read anew in every epoch.
         DataError: samples that are no pairs, are no numbers, or differ in shape.
 
     >>> data = from_dataset([([0.0, 1.0], 0), ([1.0, 0.0], 1)], batch_size=2)
@@ -71,7 +76,7 @@ def from_dataset(
     splits = share_out({split: as_pairs(source, split, columns, num_workers) for split, source in given.items()}, seed)
     reader = Reader(in_memory=in_memory, num_workers=num_workers, batch_size=batch_size, seed=seed, prepare=prepare)
     made = {
-        split: reader.read(split, pairs, names, shuffle=shuffle, drop_last=drop_last)
+        split: reader.read(split, pairs, names, shuffle=shuffle, drop_last=drop_last, augment=augment)
         if split == "train"
         else reader.read(split, pairs, names)
         for split, pairs in splits.items()

@@ -8,6 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from fourstep.data.arrays import from_arrays
+from fourstep.data.draws import Augment
 from fourstep.data.images import MOST_BYTES
 from fourstep.data.samples import Prepare
 from fourstep.data.sources.pairs import Collate, Stream
@@ -38,12 +39,19 @@ class Reader:
     prepare: Prepare
 
     def read(
-        self, split: str, pairs: Any, classes: Sequence[str], *, shuffle: bool = False, drop_last: bool = False
+        self,
+        split: str,
+        pairs: Any,
+        classes: Sequence[str],
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        augment: Sequence[Augment] = (),
     ) -> Iterable[Any]:
         """The batches of a split.
 
         Raises:
-            ConfigError: an iterable is to be in memory.
+            ConfigError: an iterable is to be in memory, or samples that are not are to be augmented.
             DataError: samples that are no pairs, are no numbers, or differ in shape.
         """
         whole = self._whole(split, pairs)
@@ -56,7 +64,13 @@ class Reader:
                 drop_last=drop_last,
                 classes=classes,
                 prepare=self.prepare,
+                augment=augment,
             ).train
+        if augment:
+            raise ConfigError(
+                f"augment changes whole tensors, but {split}'s samples are read anew in every epoch: in_memory=True "
+                "reads each once; else let the data set itself change them"
+            )
         is_shuffled = shuffle and not isinstance(pairs, Stream)
         return DataLoader(
             pairs,

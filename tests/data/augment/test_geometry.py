@@ -9,7 +9,7 @@ from torch import Tensor
 
 import fourstep as fs
 from fourstep.data.augment import Crop, Draws, Flip, Rotate, Shift
-from fourstep.data.augment.geometry import turn
+from fourstep.data.augment.geometry import sample_at, turned_grid
 
 SHAPES = [(7, 1, 5, 5), (4, 3, 6, 9), (3, 2, 1, 4), (1, 1, 1, 1)]
 
@@ -17,6 +17,11 @@ SHAPES = [(7, 1, 5, 5), (4, 3, 6, 9), (3, 2, 1, 4), (1, 1, 1, 1)]
 def images_of(shape: tuple[int, ...]) -> Tensor:
     """Random images."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(1))
+
+
+def turn(images: Tensor, angle: Tensor) -> Tensor:
+    """The images, each turned by its angle."""
+    return sample_at(images, turned_grid(images, angle))
 
 
 def augmented(augment: Any, images: Tensor, epoch: int = 0) -> Tensor:

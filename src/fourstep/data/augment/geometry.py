@@ -1,5 +1,8 @@
 """Images moved and turned: flipped, cropped, shifted, rotated; each as one operation on the whole batch.
 
+Targets with a value for each pixel, `(B, ..., H, W)`, move along: whole numbers and truth values, as masks of classes
+are, by the nearest pixel, floats as the images. What comes into them is 0, as the background mostly is. Others stay.
+
 Shapes: B images, C channels, H and W height and width.
 """
 
@@ -12,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from fourstep.data.augment.images import as_images, check_range, choose
+from fourstep.data.augment.images import as_images, check_range, choose, move_maps
 from fourstep.data.draws import Draws
 from fourstep.errors import ConfigError, check_count
 
@@ -47,8 +50,12 @@ class Flip:
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, some of its images mirrored."""
         images = as_images(inputs, "Flip")
-        flipped = images.flip(3 if self.direction == "horizontal" else 2)
-        return choose(draws.uniform(1)[0] < self.probability, flipped, images), targets
+        chosen = draws.uniform(1)[0] < self.probability
+
+        def flip(planes: Tensor) -> Tensor:
+            return choose(chosen, planes.flip(3 if self.direction == "horizontal" else 2), planes)
+
+        return flip(images), move_maps(targets, images, flip)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,10 +83,15 @@ class Crop:
         """The batch, each image cut anew."""
         images = as_images(inputs, "Crop")
         height, width = images.shape[2:]
-        padded = functional.pad(images, [self.padding] * 4, value=self.fill)
+        each = torch.arange(len(images), device=images.device)
         down, right = draws.uniform(2).mul_(2 * self.padding + 1).long()
-        windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # all crops, without a copy
-        return windows[torch.arange(len(images), device=images.device), :, down, right], targets
+
+        def cut(planes: Tensor, fill: float = 0.0) -> Tensor:
+            padded = functional.pad(planes, [self.padding] * 4, value=fill)
+            windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # all crops, without a copy
+            return windows[each, :, down, right]
+
+        return cut(images, self.fill), move_maps(targets, images, cut)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +115,8 @@ class Shift:
         images = as_images(inputs, "Shift")
         across, down = draws.uniform(2).mul_(4 * self.most).sub_(2 * self.most)  # an image is 2 wide to torch's grid
         one, none = torch.ones_like(across), torch.zeros_like(across)
-        return _warp(images, [one, none, across, none, one, down]), targets
+        grid = _grid(images, [one, none, across, none, one, down])
+        return sample_at(images, grid), move_maps(targets, images, lambda planes: sample_at(planes, grid))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,23 +139,24 @@ class Rotate:
         """The batch, each image turned."""
         images = as_images(inputs, "Rotate")
         angle = draws.uniform(1)[0].mul_(2).sub_(1).mul_(math.radians(self.degrees))
-        return turn(images, angle), targets
+        grid = turned_grid(images, angle)
+        return sample_at(images, grid), move_maps(targets, images, lambda planes: sample_at(planes, grid))
 
 
-def turn(images: Float[Tensor, "B C H W"], angle: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:
-    """Images turned anticlockwise around their middle, bilinear.
+def turned_grid(images: Float[Tensor, "B C H W"], angle: Float[Tensor, " B"]) -> Float[Tensor, "B H W 2"]:
+    """Where in the old image each pixel of one lies that is turned anticlockwise around its middle.
 
     Args:
-        images: of floats.
+        images: of which the shape is looked at.
         angle: radians.
     """
     height, width = images.shape[2:]
     cos, sin, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
     # torch's grid is -1..1 in both directions, so that a turn of an oblong has its sides' ratio in it
-    return _warp(images, [cos, -sin * (height / width), none, sin * (width / height), cos, none])
+    return _grid(images, [cos, -sin * (height / width), none, sin * (width / height), cos, none])
 
 
-def _warp(images: Float[Tensor, "B C H W"], entries: list[Float[Tensor, " B"]]) -> Float[Tensor, "B C H W"]:
+def _grid(images: Float[Tensor, "B C H W"], entries: list[Float[Tensor, " B"]]) -> Float[Tensor, "B H W 2"]:
     """Each image seen through a matrix of its own, of 2 x 3 entries: where in the old image a new one's pixel lies.
 
     As torch's `affine_grid`, which multiplies a small matrix for each image and takes several times as long.
@@ -155,4 +169,12 @@ def _warp(images: Float[Tensor, "B C H W"], entries: list[Float[Tensor, " B"]]) 
     for place, (right, below, moved) in enumerate((entries[:3], entries[3:])):
         rows = (below[:, None] * down + moved[:, None])[:, :, None]
         torch.add(rows, (right[:, None] * across)[:, None, :], out=grid[..., place])
-    return functional.grid_sample(images, grid, align_corners=False)
+    return grid
+
+
+def sample_at(planes: Tensor, grid: Float[Tensor, "B H W 2"]) -> Tensor:
+    """What lies at the grid's places: floats bilinear, others, which lie between no two, of the nearest pixel."""
+    if planes.is_floating_point():
+        return functional.grid_sample(planes, grid.to(planes.dtype), align_corners=False)
+    nearest = functional.grid_sample(planes.float(), grid.float(), mode="nearest", align_corners=False)
+    return nearest.to(planes.dtype)  # whole numbers below 2**24 are the same

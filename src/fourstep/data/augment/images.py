@@ -3,14 +3,16 @@
 Shapes: B images, C channels, H and W height and width.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fourstep.errors import ConfigError, DataError
+from fourstep.nesting import map_tensors
 
-IMAGE_DIMS = 4
+IMAGE_DIMS, MAP_DIMS = 4, 3
 
 
 def as_images(inputs: Any, who: str) -> Float[Tensor, "B C H W"]:
@@ -37,6 +39,29 @@ def per_image(values: Tensor) -> Tensor:
 def choose(chosen: Bool[Tensor, " B"], changed: Tensor, inputs: Tensor) -> Tensor:
     """The changed images where chosen, the others as they were."""
     return changed.where(per_image(chosen), inputs)
+
+
+def is_map(target: Tensor, images: Float[Tensor, "B C H W"]) -> bool:
+    """Has it a value for each pixel of these images, `(B, ..., H, W)`, as a mask of classes has?"""
+    shape = tuple(target.shape)
+    return len(shape) >= MAP_DIMS and shape[:1] + shape[-2:] == tuple(images.shape[:1] + images.shape[2:])
+
+
+def move_maps(targets: Any, images: Float[Tensor, "B C H W"], move: Callable[[Tensor], Tensor]) -> Any:
+    """The targets, of which those that are maps of these images are moved as the images were.
+
+    Args:
+        targets: a tensor, or a nesting; what is no map stays what it is.
+        images: of which the shape is looked at.
+        move: of maps `(B, C, H, W)` of any type.
+    """
+
+    def moved(target: Tensor) -> Tensor:
+        if not is_map(target, images):
+            return target
+        return move(target.reshape(len(images), -1, *images.shape[2:])).reshape(target.shape)
+
+    return map_tensors(moved, targets)
 
 
 def check_range(who: str, name: str, value: Any, low: float, high: float) -> None:

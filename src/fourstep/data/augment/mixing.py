@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fourstep.data.augment.images import as_images, check_range
+from fourstep.data.augment.images import MAP_DIMS, as_images, check_range, is_map
 from fourstep.data.augment.pixels import rectangles
 from fourstep.data.draws import Draws
 from fourstep.data.mapped import Mapped
@@ -65,6 +65,8 @@ class MixUp:
 class CutMix:
     """Puts a rectangle of another image over each, and mixes the targets by area.
 
+    Targets with a value for each pixel, `(B, ..., H, W)`, as a mask of classes, get the rectangle of the other's.
+
     Attributes:
         num_classes: as for `MixUp`.
         alpha: the rectangle's area is `1 - share` of the image, with shares of Beta(alpha, alpha): 0.05 to 4; as large
@@ -83,12 +85,13 @@ class CutMix:
         _check(self, "CutMix")
 
     def check(self, targets: Any) -> None:
-        """Refuse targets that cannot be mixed; waits for the device.
+        """Refuse targets that cannot be mixed; waits for the device. Of maps only the batch tells whether they fit.
 
         Raises:
             DataError: they are not classes below K, or not values.
         """
-        _check_targets(targets, self.num_classes, "CutMix")
+        if len(getattr(targets, "shape", ())) < MAP_DIMS:
+            _check_targets(targets, self.num_classes, "CutMix")
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Tensor, Tensor]:
         """The batch, each image with a piece of the one before it."""
@@ -98,7 +101,11 @@ class CutMix:
         height, width = images.shape[2:]
         ratio = (height / width) ** 0.5  # a piece as oblong as the image
         inside, area = rectangles(images, side * ratio, side / ratio, down, right)
-        return torch.lerp(images, images.roll(1, 0), inside), _mix(soften(targets, self.num_classes), 1 - area)
+        mixed = torch.lerp(images, images.roll(1, 0), inside)
+        if isinstance(targets, Tensor) and is_map(targets, images):
+            where = inside.reshape(len(images), *[1] * (targets.dim() - MAP_DIMS), height, width) == 1
+            return mixed, targets.roll(1, 0).where(where, targets)
+        return mixed, _mix(soften(targets, self.num_classes), 1 - area)
 
 
 def soften(targets: Any, num_classes: int | None) -> Float[Tensor, "B ..."]:

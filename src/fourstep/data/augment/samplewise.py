@@ -17,7 +17,7 @@ def per_sample(function: Any) -> "PerSample":
     """An augmentation that calls a function for each sample, in Python: slow, some 10 to 100 times a batch's own.
 
     What the function draws from the global generators of Python, numpy and torch is a function of (seed, epoch,
-    sample); they stand afterwards where they stood.
+    sample); they stand afterwards where they stood. Targets stay what they are: a mask does not move along.
 
     Args:
         function: of one sample's inputs, a tensor without the batch's dimension, floats in 0..1 where they were bytes;

@@ -52,6 +52,8 @@ class Data:
     def show(self, path: str | Path | None = None, count: int = 40) -> None:
         """Look at the data: print its splits, classes and columns, and draw training samples after augmentation.
 
+        Masks of classes are drawn over their images.
+
         Args:
             path: where to draw the samples, if they are images: a file that ends in `.svg`, `.png` or `.pdf`. None
                 draws some on the screen, where that can be: in a notebook, or a terminal with colours.

@@ -11,6 +11,7 @@ from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data, num_batches
 from fourstep.errors import ConfigError, DataError, one_line
 from fourstep.show.grid import MOST_IMAGES, save_image_grid
+from fourstep.show.masks import are_masks, paint, tell_classes
 
 MOST_CLASSES = 100  # that are told one by one
 LOOKED_AT = 256  # samples whose values say what the model sees
@@ -56,7 +57,7 @@ def are_drawable(data: Data) -> bool:
 
 
 def drawn_samples(data: Data, count: int) -> tuple[Tensor, list[str]]:
-    """Training samples as the first epoch has them, augmented and not standardised, and their labels.
+    """Training samples as the first epoch has them, augmented and not standardised, and their labels; masks over them.
 
     Args:
         data: its training samples are images.
@@ -69,9 +70,10 @@ def drawn_samples(data: Data, count: int) -> tuple[Tensor, list[str]]:
     if not isinstance(train, Batches) or not are_drawable(data):
         raise DataError(f"{data.name} holds no images that can be drawn: expected (N, C, H, W) with 1 or 3 channels")
     images, targets = train.augmented(0, _spread(train, count))
-    return images.clamp(0, 1) if images.is_floating_point() else images, [
-        _label(target, data.classes) for target in targets
-    ]
+    images = images.clamp(0, 1) if images.is_floating_point() else images
+    if are_masks(targets, images):
+        return paint(images, targets), [tell_classes(mask, data.classes) for mask in targets]
+    return images, [_label(target, data.classes) for target in targets]
 
 
 def save_samples(data: Data, path: str | Path, count: int = 40) -> None:

@@ -138,7 +138,7 @@ def test_another_augmentation_is_another_run(tmp_path: Path) -> None:
     train([Crop(padding=1), Flip()])
 
     said = (tmp_path / "run" / "run.toml").read_text(encoding="utf-8")
-    assert "Crop(padding=1, fill=0.0)" in said
+    assert "Crop(padding=1, fill=0.0, mask_fill=0)" in said
     assert "Flip(direction='horizontal', probability=0.5)" in said
     assert "seed = 0" in said.split("[data.train]")[1]
     with pytest.raises(

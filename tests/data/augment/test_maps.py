@@ -1,5 +1,6 @@
 """Targets with a value for each pixel move as their images do: numpy's rounding, rot90 and the images as oracles."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,10 +101,43 @@ def test_cutmix_pastes_the_map_where_it_pastes_the_image(shape: tuple[int, ...],
 def test_masks_that_cannot_be_mixed_are_refused() -> None:
     """Classes have no shares of each other, and a map of another size has no rectangle."""
     images, masks = torch.rand(6, 1, 8, 8), masks_of(6, 8, 8)
-    with pytest.raises(fs.DataError, match=r"targets to be mixed are torch.int64 \(6, 8, 8\): expected floats"):
-        MixUp()(images, masks, draws_of(6))
-    with pytest.raises(fs.DataError, match=r"targets to be mixed are torch.int64 \(6, 4, 8\)"):
-        CutMix()(images, masks[:, :4], draws_of(6))
+    for mix, targets in ((MixUp(), masks), (CutMix(), masks[:, :4])):
+        with pytest.raises(
+            fs.DataError, match=r"whole numbers of shape \(6, [48], 8\): masks have no shares .* CutMix"
+        ):
+            mix(images, targets, draws_of(6))
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_maps_with_their_channels_last_are_refused(move: Any) -> None:
+    """They would stay where they are."""
+    with pytest.raises(fs.DataError, match=r"\(7, 6, 9, 4\) beside images of 6 x 9 have their channels last.*movedim"):
+        move(torch.rand(7, 3, 6, 9), torch.rand(7, 6, 9, 4), draws_of(7))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool, torch.int32, torch.int64])
+@pytest.mark.parametrize("move", [Shift(most=0.3), Rotate(degrees=40.0)])
+def test_a_mask_s_type_and_largest_numbers_stay(move: Any, dtype: torch.dtype) -> None:
+    """Beside images of half precision too; numbers that float32 does not have."""
+    largest = 1 if dtype is torch.bool else torch.iinfo(dtype).max if dtype is not torch.int64 else 2**53 - 1
+    masks = torch.full((6, 8, 8), largest, dtype=dtype)
+    inputs, targets = move(torch.rand(6, 3, 8, 8).bfloat16(), masks, draws_of(6))
+
+    assert (inputs.dtype, targets.dtype) == (torch.bfloat16, dtype)
+    assert set(targets.unique().tolist()) == {0, largest}
+
+
+@pytest.mark.parametrize("move", [Crop(padding=2, mask_fill=-100), Shift(mask_fill=-100), Rotate(mask_fill=-100)])
+def test_what_comes_into_a_mask_may_be_ignored(move: Any) -> None:
+    """By a loss's `ignore_index`; what was there moves as with 0. A type that lacks the number is refused."""
+    masks, images = masks_of(20, 8, 8) + 1, torch.rand(20, 1, 8, 8)
+    _, targets = move(images, masks, draws_of(20))
+    _, plain = replace(move, mask_fill=0)(images, masks, draws_of(20))
+
+    assert torch.equal(targets, plain.where(plain > 0, -100))
+    assert bool((plain == 0).any())
+    with pytest.raises(fs.DataError, match=r"mask_fill -100 is no value of masks of uint8: .* Mend: masks.long\(\)"):
+        move(images, masks.to(torch.uint8), draws_of(20))
 
 
 def test_a_segmentation_s_batches_keep_images_and_masks_together() -> None:

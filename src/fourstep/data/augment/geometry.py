@@ -1,7 +1,8 @@
 """Images moved and turned: flipped, cropped, shifted, rotated; each as one operation on the whole batch.
 
 Targets with a value for each pixel, `(B, ..., H, W)`, move along: whole numbers and truth values, as masks of classes
-are, by the nearest pixel, floats as the images. What comes into them is 0, as the background mostly is. Others stay.
+are, by the nearest pixel, floats as the images, so that 0 and 1 become shares at an edge. What comes into floats is 0.
+Directions that are such values do not turn, and other targets, as boxes and maps of another size, stay what they are.
 
 Shapes: B images, C channels, H and W height and width.
 """
@@ -55,7 +56,7 @@ class Flip:
         def flip(planes: Tensor) -> Tensor:
             return choose(chosen, planes.flip(3 if self.direction == "horizontal" else 2), planes)
 
-        return flip(images), move_maps(targets, images, flip)
+        return flip(images), move_maps(targets, images, lambda planes, _: flip(planes))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +66,7 @@ class Crop:
     Attributes:
         padding: pixels, 1 or more; the furthest move.
         fill: value of the pixels that come in, 0 to 1.
+        mask_fill: the class of the pixels that come into masks of whole numbers, such as the loss's `ignore_index`.
 
     Raises:
         ConfigError: a setting out of range.
@@ -74,6 +76,7 @@ class Crop:
 
     padding: int = 4
     fill: float = 0.0
+    mask_fill: int = 0
 
     def __post_init__(self) -> None:
         check_count("Crop(padding)", self.padding)
@@ -86,12 +89,14 @@ class Crop:
         each = torch.arange(len(images), device=images.device)
         down, right = draws.uniform(2).mul_(2 * self.padding + 1).long()
 
-        def cut(planes: Tensor, fill: float = 0.0) -> Tensor:
+        def cut(planes: Tensor, fill: float) -> Tensor:
             padded = functional.pad(planes, [self.padding] * 4, value=fill)
             windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # all crops, without a copy
             return windows[each, :, down, right]
 
-        return cut(images, self.fill), move_maps(targets, images, cut)
+        return cut(images, self.fill), move_maps(
+            targets, images, lambda planes, fill: cut(planes, float(fill)), self.mask_fill
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,12 +105,14 @@ class Shift:
 
     Attributes:
         most: the furthest move down, up, left or right, as a share of the height or width: 0 to 1.
+        mask_fill: the class of the pixels that come into masks of whole numbers, such as the loss's `ignore_index`.
 
     Raises:
         ConfigError: it is out of range.
     """
 
     most: float = 0.1
+    mask_fill: int = 0
 
     def __post_init__(self) -> None:
         check_range("Shift", "most", self.most, 0.0, 1.0)
@@ -115,8 +122,7 @@ class Shift:
         images = as_images(inputs, "Shift")
         across, down = draws.uniform(2).mul_(4 * self.most).sub_(2 * self.most)  # an image is 2 wide to torch's grid
         one, none = torch.ones_like(across), torch.zeros_like(across)
-        grid = _grid(images, [one, none, across, none, one, down])
-        return sample_at(images, grid), move_maps(targets, images, lambda planes: sample_at(planes, grid))
+        return _seen(images, targets, _grid(images, [one, none, across, none, one, down]), self.mask_fill)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,12 +131,14 @@ class Rotate:
 
     Attributes:
         degrees: the furthest turn to either side, 0 to 180.
+        mask_fill: the class of the pixels that come into masks of whole numbers, such as the loss's `ignore_index`.
 
     Raises:
         ConfigError: it is out of range.
     """
 
     degrees: float = 15.0
+    mask_fill: int = 0
 
     def __post_init__(self) -> None:
         check_range("Rotate", "degrees", self.degrees, 0.0, 180.0)
@@ -139,8 +147,7 @@ class Rotate:
         """The batch, each image turned."""
         images = as_images(inputs, "Rotate")
         angle = draws.uniform(1)[0].mul_(2).sub_(1).mul_(math.radians(self.degrees))
-        grid = turned_grid(images, angle)
-        return sample_at(images, grid), move_maps(targets, images, lambda planes: sample_at(planes, grid))
+        return _seen(images, targets, turned_grid(images, angle), self.mask_fill)
 
 
 def turned_grid(images: Float[Tensor, "B C H W"], angle: Float[Tensor, " B"]) -> Float[Tensor, "B H W 2"]:
@@ -172,9 +179,25 @@ def _grid(images: Float[Tensor, "B C H W"], entries: list[Float[Tensor, " B"]]) 
     return grid
 
 
-def sample_at(planes: Tensor, grid: Float[Tensor, "B H W 2"]) -> Tensor:
-    """What lies at the grid's places: floats bilinear, others, which lie between no two, of the nearest pixel."""
+def _seen(
+    images: Float[Tensor, "B C H W"], targets: Any, grid: Float[Tensor, "B H W 2"], mask_fill: int
+) -> tuple[Float[Tensor, "B C H W"], Any]:
+    """The images, and the targets that are maps of them, as the grid finds them."""
+    moved = move_maps(targets, images, lambda planes, fill: sample_at(planes, grid, fill), mask_fill)
+    return sample_at(images, grid), moved
+
+
+def sample_at(planes: Tensor, grid: Float[Tensor, "B H W 2"], fill: int = 0) -> Tensor:
+    """What lies at the grid's places: floats bilinear, others, which lie between no two, of the nearest pixel.
+
+    Args:
+        planes: `(B, C, H, W)`; whole numbers below 2**53 (on Apple's devices, which have no float64, 2**24).
+        grid: in -1..1.
+        fill: what lies outside of whole numbers; outside of floats lies 0.
+    """
     if planes.is_floating_point():
         return functional.grid_sample(planes, grid.to(planes.dtype), align_corners=False)
-    nearest = functional.grid_sample(planes.float(), grid.float(), mode="nearest", align_corners=False)
-    return nearest.to(planes.dtype)  # whole numbers below 2**24 are the same
+    wide = torch.float32 if planes.device.type == "mps" else torch.float64
+    above = planes.to(wide) - fill  # as outside lies 0
+    nearest = functional.grid_sample(above, grid.to(wide), mode="nearest", align_corners=False)
+    return (nearest + fill).to(planes.dtype)

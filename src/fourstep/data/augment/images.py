@@ -6,13 +6,14 @@ Shapes: B images, C channels, H and W height and width.
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fourstep.errors import ConfigError, DataError
 from fourstep.nesting import map_tensors
 
-IMAGE_DIMS, MAP_DIMS = 4, 3
+IMAGE_DIMS, FEWEST_MAP_DIMS = 4, 3
 
 
 def as_images(inputs: Any, who: str) -> Float[Tensor, "B C H W"]:
@@ -42,24 +43,45 @@ def choose(chosen: Bool[Tensor, " B"], changed: Tensor, inputs: Tensor) -> Tenso
 
 
 def is_map(target: Tensor, images: Float[Tensor, "B C H W"]) -> bool:
-    """Has it a value for each pixel of these images, `(B, ..., H, W)`, as a mask of classes has?"""
-    shape = tuple(target.shape)
-    return len(shape) >= MAP_DIMS and shape[:1] + shape[-2:] == tuple(images.shape[:1] + images.shape[2:])
+    """Has it a value for each pixel of these images, `(B, ..., H, W)`, as a mask of classes has?
+
+    Raises:
+        DataError: it has, but with the channels last.
+    """
+    shape, sides = tuple(target.shape), tuple(images.shape[2:])
+    if len(shape) < FEWEST_MAP_DIMS or shape[0] != len(images):
+        return False
+    if len(shape) == IMAGE_DIMS and shape[1:3] == sides != shape[2:]:
+        raise DataError(
+            f"targets of shape {shape} beside images of {sides[0]} x {sides[1]} have their channels last: expected "
+            "(batch, channels, height, width). Mend: targets.movedim(-1, 1)"
+        )
+    return shape[-2:] == sides
 
 
-def move_maps(targets: Any, images: Float[Tensor, "B C H W"], move: Callable[[Tensor], Tensor]) -> Any:
+def move_maps(
+    targets: Any, images: Float[Tensor, "B C H W"], move: Callable[[Tensor, int], Tensor], fill: int = 0
+) -> Any:
     """The targets, of which those that are maps of these images are moved as the images were.
 
     Args:
         targets: a tensor, or a nesting; what is no map stays what it is.
         images: of which the shape is looked at.
-        move: of maps `(B, C, H, W)` of any type.
+        move: of maps `(B, C, H, W)` of any type, and of what comes into them.
+        fill: what comes into whole numbers; into floats comes 0.
+
+    Raises:
+        DataError: `fill` is no value of the maps' type.
     """
 
     def moved(target: Tensor) -> Tensor:
         if not is_map(target, images):
             return target
-        return move(target.reshape(len(images), -1, *images.shape[2:])).reshape(target.shape)
+        own = 0 if target.is_floating_point() else fill
+        if torch.full((), own).to(target.dtype).item() != own:
+            kind = str(target.dtype).removeprefix("torch.")
+            raise DataError(f"mask_fill {own} is no value of masks of {kind}: expected one. Mend: masks.long()")
+        return move(target.reshape(len(images), -1, *images.shape[2:]), own).reshape(target.shape)
 
     return map_tensors(moved, targets)
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fourstep.data.augment.images import MAP_DIMS, as_images, check_range, is_map
+from fourstep.data.augment.images import FEWEST_MAP_DIMS, as_images, check_range, is_map
 from fourstep.data.augment.pixels import rectangles
 from fourstep.data.draws import Draws
 from fourstep.data.mapped import Mapped
@@ -90,7 +90,7 @@ class CutMix:
         Raises:
             DataError: they are not classes below K, or not values.
         """
-        if len(getattr(targets, "shape", ())) < MAP_DIMS:
+        if len(getattr(targets, "shape", ())) < FEWEST_MAP_DIMS:
             _check_targets(targets, self.num_classes, "CutMix")
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Tensor, Tensor]:
@@ -103,7 +103,7 @@ class CutMix:
         inside, area = rectangles(images, side * ratio, side / ratio, down, right)
         mixed = torch.lerp(images, images.roll(1, 0), inside)
         if isinstance(targets, Tensor) and is_map(targets, images):
-            where = inside.reshape(len(images), *[1] * (targets.dim() - MAP_DIMS), height, width) == 1
+            where = inside.reshape(len(images), *[1] * (targets.dim() - FEWEST_MAP_DIMS), height, width) == 1
             return mixed, targets.roll(1, 0).where(where, targets)
         return mixed, _mix(soften(targets, self.num_classes), 1 - area)
 
@@ -116,6 +116,11 @@ def soften(targets: Any, num_classes: int | None) -> Float[Tensor, "B ..."]:
     """
     if isinstance(targets, Tensor) and targets.is_floating_point():
         return targets
+    if isinstance(targets, Tensor) and targets.dim() >= FEWEST_MAP_DIMS:
+        raise DataError(
+            f"targets to be mixed are whole numbers of shape {tuple(targets.shape)}: masks have no shares of each "
+            "other. CutMix cuts those of the images' height and width, (batch, ..., H, W), along with the images"
+        )
     if not isinstance(targets, Tensor) or targets.dim() != 1 or num_classes is None:
         shape = f"{targets.dtype} {tuple(targets.shape)}" if isinstance(targets, Tensor) else type(targets).__name__
         raise DataError(

@@ -23,6 +23,8 @@ from fourstep.seed import make_generator
 
 HeldOut: TypeAlias = float | tuple[Any, Any] | list[Any] | None
 
+IGNORED = -100  # of labels for each pixel or word, what torch's losses leave out (`ignore_index`)
+
 
 def from_arrays(
     inputs: Any,
@@ -127,7 +129,11 @@ def _check_labels(targets: Any, classes: Sequence[str], split: str) -> None:
         if len(classes) == 0 or labels.dtype.is_floating_point or 0 in labels.shape:
             continue
         parts = labels.parts() if isinstance(labels, Mapped) else [labels]
-        ends = [(int(part.min()), int(part.max())) for part in parts]
+        if len(labels.shape) > 1:  # of each pixel or word
+            parts = [part[part != IGNORED] for part in parts]
+        ends = [(int(part.min()), int(part.max())) for part in parts if part.numel()]
+        if not ends:
+            continue
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
         if low < 0 or high >= len(classes):
             raise DataError(

@@ -11,7 +11,7 @@ from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data, num_batches
 from fourstep.errors import ConfigError, DataError, one_line
 from fourstep.show.grid import MOST_IMAGES, save_image_grid
-from fourstep.show.masks import are_masks, paint, tell_classes
+from fourstep.show.masks import find_masks, legend, paint, tell_classes
 
 MOST_CLASSES = 100  # that are told one by one
 LOOKED_AT = 256  # samples whose values say what the model sees
@@ -25,7 +25,7 @@ def describe(data: Data) -> list[str]:
     if data.encoding is not None and data.encoding.kind == "table":
         lines += str(data.encoding).splitlines()
     elif isinstance(data.train, Batches) and isinstance(data.train.inputs, Tensor):
-        lines.append(_range_line(data.train))
+        lines += [*_mask_lines(data), _range_line(data.train)]
     return lines
 
 
@@ -71,8 +71,11 @@ def drawn_samples(data: Data, count: int) -> tuple[Tensor, list[str]]:
         raise DataError(f"{data.name} holds no images that can be drawn: expected (N, C, H, W) with 1 or 3 channels")
     images, targets = train.augmented(0, _spread(train, count))
     images = images.clamp(0, 1) if images.is_floating_point() else images
-    if are_masks(targets, images):
-        return paint(images, targets), [tell_classes(mask, data.classes) for mask in targets]
+    masks = find_masks(targets, images)
+    if masks is not None:
+        return paint(images, masks), [tell_classes(mask, data.classes) for mask in masks]
+    if not isinstance(targets, Tensor):
+        return images, [""] * len(images)
     return images, [_label(target, data.classes) for target in targets]
 
 
@@ -95,6 +98,15 @@ def _split_line(name: str, split: Any) -> str:
         return f"{name}: {split.num_items:,} samples"
     batches = num_batches(split)
     return f"{name}: {'some' if batches is None else f'{batches:,}'} batches of a {type(split).__name__}"
+
+
+def _mask_lines(data: Data) -> list[str]:
+    """What is in some samples' masks, as the first epoch has them; nothing where there are none."""
+    if not isinstance(data.train, Batches) or not are_drawable(data):
+        return []
+    images, targets = data.train.augmented(0, _spread(data.train, LOOKED_AT))
+    masks = find_masks(targets, images)
+    return [] if masks is None else legend(masks, data.classes)
 
 
 def _range_line(train: Batches) -> str:

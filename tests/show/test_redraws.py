@@ -6,13 +6,20 @@ import tracemalloc
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
+from fourstep.events import Event
+from fourstep.history import History
 from fourstep.show.chart import BUCKETS
 from fourstep.show.figure import draw_figure, render
 from fourstep.show.page import draw_page
+from fourstep.show.progress import Progress
 from fourstep.show.table import LastEpochs
+from fourstep.show.terminal import Terminal
 from fourstep.show.thinning import Curves, add_row
 
 pytestmark = pytest.mark.alone
@@ -58,6 +65,30 @@ def test_a_terminal_is_redrawn_in_a_moment(width: int, height: int) -> None:
 
     assert draw_page(curves, last.rows, 100, width, height)
     assert seconds_of(lambda: draw_page(curves, last.rows, 100, width, height)) < 0.05 * NOISE
+
+
+def test_between_two_drawings_the_bar_alone_is_laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what stands above it, four times a second."""
+    terminal = Terminal(History())
+    event = Event(kind="row", num_epochs=100, seconds=1.0, row={}, epochs_done=1.0, step=100, examples_per_second=1.0)
+    terminal._progress = Progress(event)
+    terminal._rows.extend(long_run(1, 1_001))
+    terminal._console = Console(file=io.StringIO(), force_terminal=True, width=100, height=30)
+    laid_out: list[Text] = []
+    wrap = Text.wrap
+
+    def counted(text: Text, *rest: Any, **more: Any) -> Any:
+        laid_out.append(text)
+        return wrap(text, *rest, **more)
+
+    monkeypatch.setattr(Text, "wrap", counted)
+    counts = []
+    for _ in range(3):
+        terminal._console.print(terminal._picture())
+        counts.append(len(laid_out))
+
+    assert counts[0] > 10
+    assert [counts[1] - counts[0], counts[2] - counts[1]] == [1, 1]
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])

@@ -431,6 +431,7 @@ def test_wrong_samples_are_refused(dataset: Any, said: str) -> None:
             {"in_memory": False, "augment": [FLIP]},
             r"train's samples are read anew in every epoch: in_memory=True",
         ),
+        (Flow(), {"augment": [FLIP]}, r"train's samples are read anew in every epoch: pass list\(dataset\), if it has"),
         (Own(draws=random.random), {"augment": [FLIP]}, "else let the data set itself change them"),
         ({"train": Own(), "extra": Own()}, {}, "unknown split 'extra'"),
         ({"test": Own()}, {}, "the mapping has test: expected a data set for 'train'"),

@@ -67,11 +67,18 @@ class Reader:
                 augment=augment,
             ).train
         if augment:
-            raise ConfigError(
-                f"augment changes whole tensors, but {split}'s samples are read anew in every epoch: in_memory=True "
-                "reads each once; else let the data set itself change them"
+            mend = (
+                "pass list(dataset), if it has an end"
+                if isinstance(pairs, Stream)
+                else "in_memory=True reads each once"
             )
-        is_shuffled = shuffle and not isinstance(pairs, Stream)
+            raise ConfigError(
+                f"augment changes whole tensors, but {split}'s samples are read anew in every epoch: {mend}; else let "
+                "the data set itself change them"
+            )
+        return self._loader(pairs, is_shuffled=shuffle and not isinstance(pairs, Stream), drop_last=drop_last)
+
+    def _loader(self, pairs: Any, *, is_shuffled: bool, drop_last: bool) -> DataLoader[Any]:
         return DataLoader(
             pairs,
             self.batch_size,

@@ -7,6 +7,7 @@ row is measured on a share of the rows, as all of them would take minutes.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -61,7 +62,8 @@ def write_table(path: Path, rows: int) -> None:
 def run(way: str, path: Path, cache: Path) -> dict[str, float]:
     """What one way took, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.own_data_ways", way, str(path), str(cache)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    own = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}  # set here by polars
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], env=own, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{way} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

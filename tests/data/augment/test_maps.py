@@ -140,6 +140,15 @@ def test_what_comes_into_a_mask_may_be_ignored(move: Any) -> None:
         move(images, masks.to(torch.uint8), draws_of(20))
 
 
+@pytest.mark.parametrize("make", [Crop, Shift, Rotate])
+@pytest.mark.parametrize("fill", [0.5, True, "none"])
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_class_that_is_no_whole_number_is_refused(make: Any, fill: Any) -> None:
+    """Where the augmentation is made, not in the first batch."""
+    with pytest.raises(fs.ConfigError, match=rf"{make.__name__}\(mask_fill={fill!r}\): expected a whole number"):
+        make(mask_fill=fill)
+
+
 def test_a_segmentation_s_batches_keep_images_and_masks_together() -> None:
     """Through `augment=`, epoch by epoch; a mask is what its image is above a half."""
     images = torch.rand(40, 1, 8, 8).round_()

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from fourstep.data.augment.images import as_images, check_range, choose, move_maps
+from fourstep.data.augment.images import as_images, check_mask_fill, check_range, choose, move_maps
 from fourstep.data.draws import Draws
 from fourstep.errors import ConfigError, check_count
 
@@ -81,6 +81,7 @@ class Crop:
     def __post_init__(self) -> None:
         check_count("Crop(padding)", self.padding)
         check_range("Crop", "fill", self.fill, 0.0, 1.0)
+        check_mask_fill("Crop", self.mask_fill)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, each image cut anew."""
@@ -116,6 +117,7 @@ class Shift:
 
     def __post_init__(self) -> None:
         check_range("Shift", "most", self.most, 0.0, 1.0)
+        check_mask_fill("Shift", self.mask_fill)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, each image moved."""
@@ -142,6 +144,7 @@ class Rotate:
 
     def __post_init__(self) -> None:
         check_range("Rotate", "degrees", self.degrees, 0.0, 180.0)
+        check_mask_fill("Rotate", self.mask_fill)
 
     def __call__(self, inputs: Any, targets: Any, draws: Draws) -> tuple[Float[Tensor, "B C H W"], Any]:
         """The batch, each image turned."""

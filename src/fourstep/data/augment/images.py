@@ -94,3 +94,13 @@ def check_range(who: str, name: str, value: Any, low: float, high: float) -> Non
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ConfigError(f"{who}({name}={value!r}): expected a number from {low:g} to {high:g}")
+
+
+def check_mask_fill(who: str, fill: Any) -> None:
+    """Refuse a class for masks that is no whole number.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(fill, bool) or not isinstance(fill, int):
+        raise ConfigError(f"{who}(mask_fill={fill!r}): expected a whole number, such as 0 or -100")

@@ -15,15 +15,13 @@ from fourstep.data.batches import Batches
 from fourstep.data.dataset import Data
 from fourstep.data.draws import Augment
 from fourstep.data.mapped import Mapped
-from fourstep.data.samples import KINDS, Prepare, check_samples, named_leaves, scale_bytes
+from fourstep.data.samples import IGNORED, KINDS, Prepare, check_samples, named_leaves, scale_bytes
 from fourstep.data.split import hold_out
 from fourstep.errors import ConfigError, DataError
 from fourstep.nesting import map_tensors
 from fourstep.seed import make_generator
 
 HeldOut: TypeAlias = float | tuple[Any, Any] | list[Any] | None
-
-IGNORED = -100  # of labels for each pixel or word, what torch's losses leave out (`ignore_index`)
 
 
 def from_arrays(
@@ -129,8 +127,8 @@ def _check_labels(targets: Any, classes: Sequence[str], split: str) -> None:
         if len(classes) == 0 or labels.dtype.is_floating_point or 0 in labels.shape:
             continue
         parts = labels.parts() if isinstance(labels, Mapped) else [labels]
-        if len(labels.shape) > 1:  # of each pixel or word
-            parts = [part[part != IGNORED] for part in parts]
+        if len(labels.shape) > 1:
+            parts = [part[part != IGNORED] if int(part.min()) == IGNORED else part for part in parts]
         ends = [(int(part.min()), int(part.max())) for part in parts if part.numel()]
         if not ends:
             continue

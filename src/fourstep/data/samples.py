@@ -19,6 +19,7 @@ Prepare: TypeAlias = Callable[[Any], Any]
 Places: TypeAlias = slice | Int64[Tensor, " B"]
 
 KINDS = (Tensor, Mapped)
+IGNORED = -100  # of labels for each pixel or word, what torch's losses leave out (`ignore_index`)
 _COPIED = 2**24  # bytes, at once, of what has to be copied to be read
 
 

@@ -39,9 +39,8 @@ def find_masks(targets: Any, images: Tensor) -> Int64[Tensor, "B H W"] | None:
     count, _, height, width = images.shape
     for _, leaf in named_leaves(targets):
         if isinstance(leaf, Tensor) and tuple(leaf.shape) in ((count, height, width), (count, 1, height, width)):
-            numbers = leaf.unique()
-            is_whole = not leaf.is_floating_point() or bool(((numbers == 0) | (numbers == 1)).all())
-            if is_whole and len(numbers) <= MOST_NUMBERS:
+            is_whole = not leaf.is_floating_point() or bool(((leaf == 0) | (leaf == 1)).all())
+            if is_whole and len(leaf.unique()) <= MOST_NUMBERS:
                 return leaf.reshape(count, height, width).cpu().long()
     return None
 

@@ -25,7 +25,7 @@ def describe(data: Data) -> list[str]:
     if data.encoding is not None and data.encoding.kind == "table":
         lines += str(data.encoding).splitlines()
     elif isinstance(data.train, Batches) and isinstance(data.train.inputs, Tensor):
-        lines += [*_mask_lines(data), _range_line(data.train)]
+        lines += _seen_lines(data, data.train)
     return lines
 
 
@@ -100,21 +100,18 @@ def _split_line(name: str, split: Any) -> str:
     return f"{name}: {'some' if batches is None else f'{batches:,}'} batches of a {type(split).__name__}"
 
 
-def _mask_lines(data: Data) -> list[str]:
-    """What is in some samples' masks, as the first epoch has them; nothing where there are none."""
-    if not isinstance(data.train, Batches) or not are_drawable(data):
-        return []
-    images, targets = data.train.augmented(0, _spread(data.train, LOOKED_AT))
-    masks = find_masks(targets, images)
-    return [] if masks is None else legend(masks, data.classes)
-
-
-def _range_line(train: Batches) -> str:
+def _seen_lines(data: Data, train: Batches) -> list[str]:
+    """What is in some samples as the first epoch has them: masks by their classes, and the range of what is seen."""
     places = _spread(train, LOOKED_AT)
-    seen = train.prepare(train.augmented(0, places)[0])
+    inputs, targets = train.augmented(0, places)
+    masks = find_masks(targets, inputs) if are_drawable(data) else None
+    seen = train.prepare(inputs)
     low, high = float(seen.min()), float(seen.max())
     some = f", in {len(places)} samples" if len(places) < train.num_samples else ""
-    return f"the model sees {str(seen.dtype).removeprefix('torch.')} from {low:.4g} to {high:.4g}{some}"
+    return [
+        *([] if masks is None else legend(masks, data.classes)),
+        f"the model sees {str(seen.dtype).removeprefix('torch.')} from {low:.4g} to {high:.4g}{some}",
+    ]
 
 
 def _spread(train: Batches, count: int) -> Tensor:

@@ -45,6 +45,20 @@ def test_labels_out_of_range_are_counted() -> None:
     assert "2 of 120, the first is 3 of sample 7" in found.text
 
 
+def test_labels_of_pixels_may_be_ignored() -> None:
+    """By -100, as `from_arrays` takes them; of others it is told which sample they are in."""
+    inputs, targets = sound()
+    masks = targets[:, None, None].repeat(1, 2, 2)
+    masks[:, 0, 0] = -100
+    assert fs.data.from_arrays(inputs, masks, batch_size=10, classes=CLASSES).check() == []
+
+    masks[7, 1, 0] = 3
+    (found,) = fs.Data(train=fs.Batches(inputs, masks, batch_size=10), classes=CLASSES).check()
+    assert "1 of 480, the first is 3 of sample 7" in found.text
+    (found,) = fs.Data(train=fs.Batches(inputs, masks.to(torch.uint8), batch_size=10), classes=CLASSES).check()
+    assert "121 of 480, the first is 156 of sample 0" in found.text  # a byte is no number below 0
+
+
 def test_one_class_alone_and_missing_classes_are_told() -> None:
     """A validation split sorted by class, and a class that only it has."""
     inputs, targets = sound()

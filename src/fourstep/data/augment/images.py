@@ -51,12 +51,13 @@ def is_map(target: Tensor, images: Float[Tensor, "B C H W"]) -> bool:
     shape, sides = tuple(target.shape), tuple(images.shape[2:])
     if len(shape) < FEWEST_MAP_DIMS or shape[0] != len(images):
         return False
-    if len(shape) == IMAGE_DIMS and shape[1:3] == sides != shape[2:]:
+    fits = shape[-2:] == sides
+    if not fits and len(shape) == IMAGE_DIMS and shape[1:3] == sides:
         raise DataError(
             f"targets of shape {shape} beside images of {sides[0]} x {sides[1]} have their channels last: expected "
             "(batch, channels, height, width). Mend: targets.movedim(-1, 1)"
         )
-    return shape[-2:] == sides
+    return fits
 
 
 def move_maps(

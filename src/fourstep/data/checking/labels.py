@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fourstep.data.checking.finding import Finding
+from fourstep.data.samples import IGNORED
 
 UNEQUAL = 20  # the largest training class has so many times the samples of the smallest
 
@@ -17,25 +18,30 @@ def check_labels(targets: Mapping[str, Tensor], classes: tuple[str, ...]) -> Ite
     """What is wrong with the class indices of each split.
 
     Args:
-        targets: split -> `(N,)` class indices; others, as probabilities, are not looked at.
+        targets: split -> class indices, `(N,)` or one for each pixel or word, of which -100 is ignored; others, as
+            probabilities, are not looked at.
         classes: K names.
     """
-    plain = {name: some.flatten() for name, some in targets.items() if not some.is_floating_point()}
+    plain = {name: some for name, some in targets.items() if not some.is_floating_point()}
     counts = {}
-    for name, some in plain.items():
+    for name, labels in plain.items():
+        some = labels.flatten()
         outside = (some < 0) | (some >= len(classes))
+        counts[name] = torch.bincount(some[~outside], minlength=len(classes))
+        if labels.dim() > 1:
+            outside &= some.long() != IGNORED  # bytes wrap around: 156 would be -100
         if bool(outside.any()):
             first = int(outside.nonzero()[0])
+            sample = first * len(labels) // len(some)
             yield Finding(
                 name="labels out of range",
                 where=name,
-                text=f"{int(outside.sum()):,} of {len(some):,}, the first is {int(some[first])} of sample {first}",
+                text=f"{int(outside.sum()):,} of {len(some):,}, the first is {int(some[first])} of sample {sample}",
                 mend=f"Number the classes 0..{len(classes) - 1}, or name all of them",
             )
-        counts[name] = torch.bincount(some[~outside], minlength=len(classes))
     for name, count in counts.items():
         there = count.nonzero().flatten().tolist()
-        if len(there) == 1 and len(plain[name]) > 1:
+        if len(there) == 1 and plain[name].numel() > 1:
             yield Finding(
                 name="one class alone",
                 where=name,
